@@ -1,0 +1,45 @@
+"""The first administrator: a link that works until there is one. No default password anywhere."""
+
+from django.conf import settings
+from django.core import signing
+from django.db import transaction
+from django.urls import reverse
+
+from portal import audit
+from portal.models import User
+
+_SALT = "portal.first-administrator"
+LINK_SECONDS = 7 * 24 * 3600
+
+
+class LinkUsedUp(Exception):
+    """The link is forged, too old, or there is an administrator already."""
+
+
+def first_administrator_link() -> str | None:
+    """The one-time link, or None once there is an administrator."""
+    if User.objects.administrators().exists():
+        return None
+    token = signing.dumps("first", salt=_SALT)
+    return settings.SITE_URL + reverse("first-administrator", args=[token])
+
+
+def check_link(token: str) -> None:
+    """Raise LinkUsedUp unless the link is ours, fresh, and still needed."""
+    try:
+        signing.loads(token, salt=_SALT, max_age=LINK_SECONDS)
+    except signing.BadSignature as error:
+        raise LinkUsedUp from error
+    if User.objects.administrators().exists():
+        raise LinkUsedUp
+
+
+def become_first_administrator(token: str, email: str, password: str) -> User:
+    """Make the administrator; of two who follow the link at once, one wins."""
+    with transaction.atomic():
+        list(User.objects.select_for_update().order_by("pk")[:1])
+        check_link(token)
+        user = User.objects.create_superuser(email, password, is_moderator=True)
+        user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+        audit.record("account.first_administrator", actor=user)
+    return user

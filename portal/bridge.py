@@ -1,0 +1,258 @@
+"""From Granian's ASGI to Django under WSGI: quick requests in a few threads, waiting ones in none.
+
+Django's own ASGI handler costs ten times as much for a quick request and a thread for each open
+stream. Here every request runs as under a WSGI server, in the bounded pool of `portal.hold`; the
+event loop reads bodies, writes answers and keeps what is held (see `portal.hold`).
+
+What one should know of Granian 2.8: `send` and `receive` return awaitables, not coroutines;
+`http.disconnect` also comes after a finished response; a response in pieces cannot be broken off,
+it can only end; and `--http 1` should be given, because over HTTP/2 only one of a connection's
+requests would hear that the client is gone.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import aclosing, closing
+from http import HTTPStatus
+from ipaddress import ip_network
+from time import monotonic
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import close_old_connections
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+
+from portal import hold
+from portal.bridge_answer import Exchange, Send, failed, headers_of
+from portal.bridge_request import (
+    MEBIBYTE,
+    Body,
+    BodyReader,
+    ClientGoneError,
+    Receive,
+    RefusedError,
+    Scope,
+    build_environ,
+)
+from portal.hold import HeldResponse, HeldStream
+
+BODY_BYTES_AT_MOST = 2 * MEBIBYTE  # unless settings.BODY_BYTES_AT_MOST says otherwise
+EXPORTS_AT_ONCE = 4
+SMALL_FILE_BYTES = MEBIBYTE
+PIECE_BYTES = 64 * 1024
+PIECE_SECONDS = 0.1
+
+
+# Exports: sync iterators, in threads of their own ------------------------------------------------
+
+
+class Exports:
+    """Where streaming responses are iterated, so that they never hold a quick request up.
+
+    An iterator may own a database cursor, and those belong to one thread: each export leases a
+    lane, a pool of a single thread, to its end. A file can be read by any thread, so files share
+    one, and any number of slow downloads hold none.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: list[Executor] = [
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="export")
+            for _ in range(EXPORTS_AT_ONCE)
+        ]
+        self._free = asyncio.Semaphore(EXPORTS_AT_ONCE)
+        self.files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
+
+    async def lease(self, response: StreamingHttpResponse) -> Executor:
+        """The lane in which to iterate and close the response; waits until one is free."""
+        if _is_file(response):
+            return self.files
+        await self._free.acquire()
+        return self._lanes.pop()
+
+    def give_back(self, lane: Executor) -> None:
+        if lane is not self.files:
+            self._lanes.append(lane)
+            self._free.release()
+
+    def shutdown(self) -> None:
+        for lane in (self.files, *self._lanes):
+            lane.shutdown(wait=False, cancel_futures=True)
+
+
+def _next_piece(chunks: Iterator[bytes]) -> bytes:
+    """What comes within PIECE_SECONDS, up to PIECE_BYTES or one chunk; empty at the end."""
+    piece = bytearray()
+    until = monotonic() + PIECE_SECONDS
+    for chunk in chunks:
+        piece += chunk
+        if piece and (len(piece) >= PIECE_BYTES or monotonic() >= until):
+            break
+    return bytes(piece)
+
+
+def _is_file(response: HttpResponseBase) -> bool:
+    return getattr(response, "file_to_stream", None) is not None
+
+
+def _is_small_file(response: HttpResponseBase) -> bool:
+    length = int(response.get("Content-Length") or SMALL_FILE_BYTES)
+    return _is_file(response) and length < SMALL_FILE_BYTES
+
+
+# The application ---------------------------------------------------------------------------------
+
+
+def _ignore_start(status: str, headers: list[tuple[str, str]]) -> None:
+    """WSGI's start_response: the response object says the same, and for longer."""
+
+
+class Bridge:
+    """The ASGI application around Django's WSGIHandler."""
+
+    def __init__(self, handler: WSGIHandler) -> None:
+        self._handler: Callable[..., HttpResponseBase] = handler
+        self._trusted = [ip_network(entry, strict=False) for entry in settings.TRUSTED_PROXIES]
+        self._bodies = BodyReader(getattr(settings, "BODY_BYTES_AT_MOST", BODY_BYTES_AT_MOST))
+        self._exports = Exports()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, Exchange(scope, receive, send))
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000, "reason": ""})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        hold.hear_stop_signals()
+        hurry = asyncio.create_task(self._bodies.hurry_on_stop())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        hurry.cancel()
+        self._exports.shutdown()
+        hold.thread_pool().shutdown(wait=False, cancel_futures=True)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+        try:
+            response, content = await self._ask_django(scope, receive, exchange.context)
+        except ClientGoneError:
+            return
+        except RefusedError as refusal:
+            await exchange.refuse(refusal.status)
+            return
+        if isinstance(response, HeldResponse | HeldStream):
+            exchange.context = response.context
+        if isinstance(response, HeldResponse):
+            await self._hold(response, exchange)
+        elif isinstance(response, HeldStream):
+            await self._stream(response, exchange)
+        elif content is None:
+            await self._export(cast(StreamingHttpResponse, response), exchange)
+        else:
+            await exchange.answer(response, content)
+
+    async def _ask_django(
+        self, scope: Scope, receive: Receive, context: contextvars.Context
+    ) -> tuple[HttpResponseBase, bytes | None]:
+        body = Body()
+        try:
+            await self._bodies.fill(body, scope, receive)
+            environ = build_environ(scope, body, self._trusted)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(
+                hold.thread_pool(), context.run, self._respond, environ
+            )
+        finally:
+            self._bodies.release(body)
+
+    def _respond(self, environ: dict[str, Any]) -> tuple[HttpResponseBase, bytes | None]:
+        """In a pool thread: the response, and its content unless that is to be iterated.
+
+        Closing the response sends request_finished, which cleans up this thread's database
+        connections. So it is closed here, even if it is held: a wait keeps nothing of its view.
+        """
+        response = self._handler(environ, _ignore_start)
+        is_head = environ["REQUEST_METHOD"] == "HEAD"
+        if response.streaming and not is_head and not _is_small_file(response):
+            close_old_connections()
+            return response, None
+        with closing(response):
+            if response.streaming and is_head:
+                return response, b""
+            return response, b"".join(cast(HttpResponse, response))
+
+    async def _hold(self, response: HeldResponse, exchange: Exchange) -> None:
+        work = asyncio.create_task(response.resolve(), context=exchange.context)
+        if not await exchange.attend(work):
+            _make_plain(response, HTTPStatus.SERVICE_UNAVAILABLE)
+            response["Retry-After"] = "1"
+        elif failed(work, exchange):
+            _make_plain(response, HTTPStatus.INTERNAL_SERVER_ERROR)
+        await exchange.answer(response, response.content)
+
+    async def _stream(self, response: HeldStream, exchange: Exchange) -> None:
+        del response["Content-Length"]  # CommonMiddleware counted the empty content
+        await exchange.start(response.status_code, headers_of(response))
+        if exchange.head:
+            await exchange.finish()
+            return
+        await exchange.push(b"")  # Granian holds headers back until the first piece
+        work = asyncio.create_task(_pump(response, exchange), context=exchange.context)
+        if await exchange.attend(work) and failed(work, exchange):
+            await exchange.cut()
+        else:
+            await exchange.finish()
+
+    async def _export(self, response: StreamingHttpResponse, exchange: Exchange) -> None:
+        work = asyncio.create_task(self._pump_export(response, exchange))
+        ended = await exchange.attend(work)
+        is_whole = ended and not failed(work, exchange)
+        if is_whole:
+            await exchange.finish()
+        elif exchange.started:
+            await exchange.cut()
+        else:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR if ended else HTTPStatus.SERVICE_UNAVAILABLE
+            await exchange.refuse(status)
+
+    async def _pump_export(self, response: StreamingHttpResponse, exchange: Exchange) -> None:
+        in_executor = asyncio.get_running_loop().run_in_executor
+        try:
+            lane = await self._exports.lease(response)
+        except asyncio.CancelledError:
+            self._exports.files.submit(response.close)
+            raise
+
+        def run(function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+            return in_executor(lane, exchange.context.run, function, *args)
+
+        try:
+            chunks = await run(iter, response)
+            piece = await run(_next_piece, chunks)
+            await exchange.start(response.status_code, headers_of(response))
+            while piece:
+                await exchange.push(piece)
+                piece = await run(_next_piece, chunks)
+        finally:
+            # Not awaited: a cancellation that comes now must not lose the closing or the lane.
+            # The lane's next export begins after it, in the same thread.
+            lane.submit(exchange.context.run, response.close)
+            self._exports.give_back(lane)
+
+
+async def _pump(response: HeldStream, exchange: Exchange) -> None:
+    async with aclosing(response.chunks()) as chunks:
+        async for chunk in chunks:
+            await exchange.push(chunk)
+
+
+def _make_plain(response: HttpResponse, status: HTTPStatus) -> None:
+    response.status_code = status
+    response.content = status.phrase
+    response["Content-Type"] = "text/plain; charset=utf-8"

@@ -1,0 +1,135 @@
+"""The hold pattern: a view that has to wait says so in its return value and gives its thread back.
+
+The view runs like any other (thread pool, middleware, authentication, limits). Then it returns a
+`HeldResponse` (one answer, later) or a `HeldStream` (an answer in pieces), and `portal.bridge`
+waits on the event loop without a thread and without a database connection. What such a wait has
+to read from the database it reads with `in_thread`.
+
+When the process is told to stop, `stopping()` is set: whoever holds may then say a last word
+within `STOP_GRACE_SECONDS`; after that the bridge closes what is still open.
+"""
+
+import asyncio
+import contextvars
+import functools
+import signal
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.db import close_old_connections
+from django.http import HttpResponse
+
+STOP_GRACE_SECONDS = 2.0  # must leave room inside the server's --workers-kill-timeout of 5
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class HeldResponse(HttpResponse):
+    """A response whose status and content are known later.
+
+    `wait` gets this response, runs on the event loop and sets `status_code`, `content` and
+    headers. Headers that middleware put on the response when the view returned stay. If `wait`
+    raises, the client gets a plain 500; if the client goes away, `wait` is cancelled; if the
+    process stops and `wait` does not end in time, the client gets a plain 503.
+    """
+
+    def __init__(self, wait: Callable[["HeldResponse"], Awaitable[None]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wait = wait
+        # The context of the view, before any middleware tidies it up: the wait keeps the
+        # request's id in its log lines and the caller's language in its messages.
+        self.context = contextvars.copy_context()
+
+    async def resolve(self) -> None:
+        """Wait until status and content are final; raises whatever `wait` raises."""
+        await self.wait(self)
+
+
+class HeldStream(HttpResponse):
+    """A response in pieces: headers go out at once, then each yield of the generator as it comes.
+
+    The generator is closed when the client goes away, when it stops reading for
+    `portal.bridge.READER_STALL_SECONDS`, or when the process stops.
+    """
+
+    def __init__(
+        self,
+        chunks: Callable[[], AsyncGenerator[bytes, None]],
+        content_type: str = "text/event-stream",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(content_type=content_type, **kwargs)
+        self.chunks = chunks
+        self.context = contextvars.copy_context()
+        self["Cache-Control"] = "no-store"
+        self["X-Accel-Buffering"] = "no"
+
+
+@functools.cache
+def thread_pool() -> ThreadPoolExecutor:
+    """The bounded pool in which everything blocking of a web process runs."""
+    return ThreadPoolExecutor(max_workers=settings.WEB_THREADS, thread_name_prefix="web")
+
+
+async def in_thread(
+    function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
+    """Run a blocking function, database reads for one, in the bounded pool; raises what it raises.
+
+    The caller's context variables are seen inside. Afterwards the thread keeps no database
+    connection, except where the settings say that connections live on (SQLite).
+    """
+    run = contextvars.copy_context().run
+    call = functools.partial(run, _then_release, function, *args, **kwargs)
+    result: Result = await asyncio.get_running_loop().run_in_executor(thread_pool(), call)
+    return result
+
+
+def _then_release(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return function(*args, **kwargs)
+    finally:
+        close_old_connections()
+
+
+_stopping: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Event] = WeakKeyDictionary()
+
+
+def stopping() -> asyncio.Event:
+    """Of the running loop: set once the process was told to stop. For others to wait on, only."""
+    return _stopping.setdefault(asyncio.get_running_loop(), asyncio.Event())
+
+
+async def until_stopping() -> None:
+    """Return when the process was told to stop."""
+    await stopping().wait()
+
+
+def hear_stop_signals() -> None:
+    """Set `stopping()` of the running loop on SIGTERM and SIGINT, then do what was done before.
+
+    Granian tells the application of its end (lifespan.shutdown) only after the last connection
+    is closed, and a held connection closes only when it hears of the end. So we listen
+    ourselves, in front of the server's own handler, which a signal still reaches.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        _chain(number, asyncio.get_running_loop(), stopping())
+
+
+def _chain(number: signal.Signals, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    previous = signal.getsignal(number)
+
+    def heard(signum: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(event.set)
+        if callable(previous):
+            previous(signum, frame)
+
+    signal.signal(number, heard)

@@ -1,0 +1,16 @@
+from portal.models.accounts import User
+from portal.models.audit import AuditEntry
+from portal.models.credentials import AppSecret
+from portal.models.numbers import ServiceNumber, State
+from portal.models.outbox import OutboxEntry
+from portal.models.workers import WorkerHeartbeat
+
+__all__ = [
+    "AppSecret",
+    "AuditEntry",
+    "OutboxEntry",
+    "ServiceNumber",
+    "State",
+    "User",
+    "WorkerHeartbeat",
+]

@@ -1,0 +1,45 @@
+"""appSecrets at rest: digests only, several live at a time, each a generation of its own."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class AppSecretQuerySet(models.QuerySet["AppSecret"]):
+    def live(self, now: datetime | None = None) -> "AppSecretQuerySet":
+        """Neither revoked nor past the end of its overlap. A frozen secret is live but refused."""
+        now = now or timezone.now()
+        unexpired = Q(expires_at=None) | Q(expires_at__gt=now)
+        return self.filter(unexpired, revoked_at=None)
+
+
+class AppSecret(models.Model):
+    """One appSecret of a number. The secret itself is shown once and never stored."""
+
+    number = models.ForeignKey("portal.ServiceNumber", models.CASCADE, related_name="secrets")
+    generation = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    last_four = models.CharField(max_length=4)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    frozen_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AppSecretQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("appSecret")
+        verbose_name_plural = _("appSecrets")
+        constraints = [
+            models.UniqueConstraint(fields=["number", "generation"], name="secret_generation_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"…{self.last_four}"
+
+    def is_live(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

@@ -1,0 +1,271 @@
+"""Settings: everything by environment, and a bare clone runs without any.
+
+`.env.example` lists the variables. Bad values never crash the import: `portal.checks` reports
+them together, by name.
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from portal import embedded
+from portal.environment import (
+    BASE_DIR,
+    boolean,
+    choice,
+    env,
+    integer,
+    ports,
+    read,
+    seconds,
+    url,
+    words,
+)
+
+DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "var").expanduser().absolute()
+DEBUG = boolean("DEBUG", False)
+
+# Addresses ------------------------------------------------------------------------------------
+
+BIND = env.str("BIND", default="127.0.0.1")
+PORT = integer("PORT", 8000, at_least=1)
+SITE_URL = env.str("SITE_URL", default="").rstrip("/") or f"http://localhost:{PORT}"
+SITE_IS_HTTPS = SITE_URL.startswith("https://")
+_site_host = urlsplit(SITE_URL).hostname or "localhost"
+_local_hosts = [] if SITE_IS_HTTPS else ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", [_site_host, *_local_hosts])
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", [SITE_URL] if SITE_IS_HTTPS else [])
+TRUSTED_PROXIES = words("TRUSTED_PROXIES", [])
+
+# Secrets: from the environment, or made at the first start and kept in DATA_DIR -----------------
+
+_named = {
+    "SECRET_KEY": env.str("SECRET_KEY", default=""),
+    "TOKEN_SIGNING_KEYS": words("TOKEN_SIGNING_KEYS", []),
+    "API_KEY_ENCRYPTION_KEYS": words("API_KEY_ENCRYPTION_KEYS", []),
+}
+_kept = embedded.installation_secrets(DATA_DIR)
+SECRET_KEY = _named["SECRET_KEY"] or _kept["SECRET_KEY"]
+TOKEN_SIGNING_KEYS = _named["TOKEN_SIGNING_KEYS"] or _kept["TOKEN_SIGNING_KEYS"]
+API_KEY_ENCRYPTION_KEYS = _named["API_KEY_ENCRYPTION_KEYS"] or _kept["API_KEY_ENCRYPTION_KEYS"]
+
+# Parts ----------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal",
+    "bots",
+    "ddio_api",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.admin",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "portal.request_ids.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = None
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Database: SQLite that many processes may write, or PostgreSQL behind a pool --------------------
+
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+}
+DATABASE_POOL_SIZE = integer("DATABASE_POOL_SIZE", 16, at_least=2)
+
+
+def _database() -> dict[str, Any]:
+    default = f"sqlite:///{DATA_DIR / 'fuwuhao.sqlite3'}"
+    hint = "it must look like postgres://user:password@host:5432/name or sqlite:////path"
+    config: dict[str, Any] = read(env.db_url, "DATABASE_URL", {}, hint=hint)
+    config = config or env.db_url_config(default)
+    config["OPTIONS"] = dict(config.get("OPTIONS") or {})
+    if config["ENGINE"].endswith("sqlite3"):
+        config["OPTIONS"] |= SQLITE_OPTIONS
+        config["CONN_MAX_AGE"] = None
+    else:
+        pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+        config["OPTIONS"] |= {"pool": pool, "connect_timeout": 5}
+        config["CONN_HEALTH_CHECKS"] = True
+    return config
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Valkey: wake-ups, the answer journal, limits, and by default the broker -------------------------
+
+REDIS_IS_EMBEDDED = not env.str("REDIS_URL", default="")
+REDIS_URL = url("REDIS_URL", embedded.valkey_url(DATA_DIR), ["redis", "rediss", "unix"])
+CELERY_BROKER_URL = url(
+    "CELERY_BROKER_URL",
+    embedded.broker_url(REDIS_URL),
+    ["redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp", "sentinel"],
+)
+WORKER_CONCURRENCY = integer("WORKER_CONCURRENCY", 64, at_least=1)
+WEB_THREADS = integer("WEB_THREADS", 4, at_least=1)
+WEB_WORKERS = integer("WEB_WORKERS", 1, at_least=1)
+
+# Accounts -------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_PREVENT_ENUMERATION = True
+# The stock login_failed limit counts per account alone, so a stranger could lock a victim out.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip"}
+LOGIN_REDIRECT_URL = "/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+EMAIL_CONFIG = read(env.email_url, "EMAIL_URL", {})
+vars().update(EMAIL_CONFIG or {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend"})
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"fuwuhao@{_site_host}")
+
+# Language -------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+
+# Pages' safety --------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "style-src": ["'self'"],
+        "script-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_IS_HTTPS
+SECURE_SSL_REDIRECT = SITE_IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # balancers and `make up` probe over plain http
+SECURE_HSTS_SECONDS = 31536000 if SITE_IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SITE_IS_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+MEBIBYTE = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MEBIBYTE
+
+# The open interface ---------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["ddio_api.authentication.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["ddio_api.rendering.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["ddio_api.parsing.AnyBodyParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ddio_api.rendering.AlwaysJson",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "ddio_api.errors.answer_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "DDIO open interface",
+    "VERSION": "2.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/platform/api2",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+ACCESS_TOKEN_SECONDS = integer("ACCESS_TOKEN_SECONDS", 7200, at_least=60)
+DDIO_MAX_WAIT = seconds("DDIO_MAX_WAIT", 60)
+DDIO_REQUESTS_PER_SECOND = integer("DDIO_REQUESTS_PER_SECOND", 100, at_least=1)
+DDIO_REQUEST_BURST = integer("DDIO_REQUEST_BURST", 200, at_least=1)
+DDIO_WRONG_SECRETS_PER_MINUTE = integer("DDIO_WRONG_SECRETS_PER_MINUTE", 30, at_least=1)
+ASKS_PER_NUMBER_AND_DAY = integer("ASKS_PER_NUMBER_AND_DAY", 10_000, at_least=1)
+ASKS_PER_PERSON_AND_DAY = integer("ASKS_PER_PERSON_AND_DAY", 2_000, at_least=1)
+PENDING_PER_PERSON = integer("PENDING_PER_PERSON", 20, at_least=1)
+
+# Answering (the rules are in docs/decisions/0002) ------------------------------------------------
+
+LEASE_SECONDS = seconds("LEASE_SECONDS", 20, at_least=2)
+LEASE_RENEWAL_SECONDS = seconds("LEASE_RENEWAL_SECONDS", 5, at_least=0.5)
+SWEEP_SECONDS = seconds("SWEEP_SECONDS", 5, at_least=0.2)
+NUDGE_AGAIN_SECONDS = seconds("NUDGE_AGAIN_SECONDS", 10, at_least=0.5)
+ATTEMPTS_AT_MOST = integer("ATTEMPTS_AT_MOST", 5, at_least=1)
+FIRST_TOKEN_SECONDS = seconds("FIRST_TOKEN_SECONDS", 60, at_least=0.1)
+BETWEEN_TOKENS_SECONDS = seconds("BETWEEN_TOKENS_SECONDS", 30, at_least=0.1)
+ANSWER_SECONDS = seconds("ANSWER_SECONDS", 300, at_least=1)
+ANSWER_CHARACTERS_AT_MOST = integer("ANSWER_CHARACTERS_AT_MOST", 200_000, at_least=100)
+
+# Outbound calls, and the model that ships with the platform ---------------------------------------
+
+OUTBOUND_ALLOW = words("OUTBOUND_ALLOW", [])
+OUTBOUND_PORTS = ports("OUTBOUND_PORTS", ["443"])
+LOCAL_MODEL = boolean("LOCAL_MODEL", True)
+LOCAL_MODEL_PATH = env.str("LOCAL_MODEL_PATH", default="")
+LOCAL_MODEL_NAME = env.str("LOCAL_MODEL_NAME", default="smollm2-135m")
+LOCAL_MODEL_URL = embedded.local_model_url(DATA_DIR)
+LOCAL_MODEL_API_KEY = _kept["LOCAL_MODEL_API_KEY"]
+
+# Logs: one JSON object a line, or readable lines on a terminal -----------------------------------
+
+LOG_FORMAT = choice("LOG_FORMAT", "json", ["json", "console"])
+LOG_LEVEL = choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOGGING_CONFIG = "portal.logs.configure"
+LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}

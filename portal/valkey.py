@@ -1,0 +1,98 @@
+"""Valkey (or Redis): one sync client for threads, one async client for each event loop.
+
+Rule 9 of the promise: Valkey away degrades, it does not break. Callers catch `Unavailable`, which
+comes quickly: short socket timeouts, and a pause after a failure in which nobody waits again.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+SOCKET_SECONDS = 0.5
+PAUSE_SECONDS = 1.0
+
+
+Answer = TypeVar("Answer")
+
+
+class Unavailable(Exception):
+    """Valkey does not answer, or refuses to write; go on without it."""
+
+
+class _Pause:
+    """The moment until which Valkey is taken to be away."""
+
+    until = 0.0
+
+    @classmethod
+    def begin(cls) -> None:
+        cls.until = time.monotonic() + PAUSE_SECONDS
+
+    @classmethod
+    def lasts(cls) -> bool:
+        return time.monotonic() < cls.until
+
+
+@lru_cache(maxsize=1)
+def _sync_client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = (
+    WeakKeyDictionary()
+)
+
+
+def async_client(**options: Any) -> redis.asyncio.Redis:
+    """This event loop's shared client; with options, a fresh one of the caller's own."""
+    loop = asyncio.get_running_loop()
+    if not options and loop in _async_clients:
+        return _async_clients[loop]
+    defaults: dict[str, Any] = {
+        "socket_timeout": SOCKET_SECONDS,
+        "socket_connect_timeout": SOCKET_SECONDS,
+        "retry": AsyncRetry(NoBackoff(), 1),
+    }
+    client = redis.asyncio.Redis.from_url(settings.REDIS_URL, **(defaults | options))
+    if not options:
+        _async_clients[loop] = client
+    return client
+
+
+def ask(command: Callable[[redis.Redis], Answer]) -> Answer:
+    """Run a command in a thread; raises Unavailable."""
+    if _Pause.lasts():
+        raise Unavailable
+    try:
+        return command(_sync_client(settings.REDIS_URL))
+    except (redis.RedisError, OSError) as error:
+        _Pause.begin()
+        raise Unavailable(type(error).__name__) from error
+
+
+async def ask_async(
+    command: Callable[[redis.asyncio.Redis], Awaitable[Answer]],
+) -> Answer:
+    """Run a command on the event loop; raises Unavailable."""
+    if _Pause.lasts():
+        raise Unavailable
+    try:
+        return await command(async_client())
+    except (redis.RedisError, OSError) as error:
+        _Pause.begin()
+        raise Unavailable(type(error).__name__) from error

@@ -1,0 +1,34 @@
+"""The portal's pages."""
+
+from django.contrib.auth import login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from portal import accounts
+from portal.forms import FirstAdministratorForm
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/home.html")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def first_administrator(request: HttpRequest, token: str) -> HttpResponse:
+    """The one-time link of a fresh installation; it is gone once there is an administrator."""
+    try:
+        accounts.check_link(token)
+        form = FirstAdministratorForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            user = accounts.become_first_administrator(
+                token, form.cleaned_data["email"], form.cleaned_data["password"]
+            )
+            backend = "allauth.account.auth_backends.AuthenticationBackend"
+            login(request, user, backend=backend)
+            return redirect("home")
+    except accounts.LinkUsedUp as error:
+        raise Http404 from error
+    return render(request, "portal/first_administrator.html", {"form": form})

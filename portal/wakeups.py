@@ -1,0 +1,131 @@
+"""Wake-ups for readers that wait: one Valkey connection per process fans out to all of them.
+
+A channel is published after a commit (a message settled, text arrived) or not at all: a wake-up is
+a hint, readers look again by themselves every few seconds. Publish and subscribe serve better here
+than a blocking XREAD: a reader can join a connection that already waits.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+import redis
+import structlog
+from redis.asyncio.client import PubSub
+
+from portal import valkey
+
+logger = structlog.get_logger(__name__)
+
+CONFIRM_SECONDS = 0.5
+RECONNECT_SECONDS = 1.0
+
+
+def text_channel(message_id: str) -> str:
+    """Woken whenever an answer grows, and when it is settled."""
+    return f"fw:wake:text:{message_id}"
+
+
+def settled_channel(message_id: str) -> str:
+    """Woken once, when the message is settled."""
+    return f"fw:wake:settled:{message_id}"
+
+
+def number_channel(number_id: int) -> str:
+    """Woken when the number's feed grows."""
+    return f"fw:wake:number:{number_id}"
+
+
+class Hub:
+    """The waiting readers of one event loop, by channel."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._confirmed: dict[str, asyncio.Event] = {}
+        self._pubsub: PubSub | None = None
+        self._commands = asyncio.Lock()
+        self._listener: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def listening(self, channel: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set at each wake-up of the channel; clear it before looking again."""
+        event = asyncio.Event()
+        self._waiting[channel].add(event)
+        if self._listener is None or self._listener.done():
+            self._listener = asyncio.create_task(self._listen())
+        try:
+            await self._subscribe(channel)
+            yield event
+        finally:
+            await self._leave(channel, event)
+
+    async def _subscribe(self, channel: str) -> None:
+        """Wait until the server has the subscription, so that nothing falls between."""
+        confirmed = self._confirmed.get(channel)
+        if confirmed is None:
+            confirmed = self._confirmed[channel] = asyncio.Event()
+            await self._command("subscribe", channel)
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                await confirmed.wait()
+        except TimeoutError:
+            logger.debug("wakeup_subscription_unconfirmed", channel=channel)
+
+    async def _leave(self, channel: str, event: asyncio.Event) -> None:
+        self._waiting[channel].discard(event)
+        if not self._waiting[channel]:
+            del self._waiting[channel]
+            self._confirmed.pop(channel, None)
+            await self._command("unsubscribe", channel)
+
+    async def _command(self, name: str, channel: str) -> None:
+        async with self._commands:
+            if self._pubsub is None:
+                return
+            try:
+                await getattr(self._pubsub, name)(channel)
+            except (redis.RedisError, OSError):
+                logger.debug("wakeup_command_failed", command=name)
+
+    async def _listen(self) -> None:
+        """Hold the one connection; after a loss, take it up again with every channel."""
+        while self._waiting:
+            client = valkey.async_client(socket_timeout=None)
+            pubsub = client.pubsub()
+            try:
+                async with self._commands:
+                    await pubsub.subscribe(*self._waiting)
+                    self._pubsub = pubsub
+                await self._hand_out(pubsub)
+            except (redis.RedisError, OSError) as error:
+                logger.info("wakeups_away", error=type(error).__name__)
+                await asyncio.sleep(RECONNECT_SECONDS)
+            finally:
+                self._pubsub = None
+                await client.aclose()
+
+    async def _hand_out(self, pubsub: PubSub) -> None:
+        async for message in pubsub.listen():
+            channel = message["channel"].decode()
+            if message["type"] == "subscribe" and channel in self._confirmed:
+                self._confirmed[channel].set()
+            if message["type"] == "message":
+                for event in self._waiting.get(channel, ()):
+                    event.set()
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    return _hubs.setdefault(asyncio.get_running_loop(), Hub())
+
+
+def publish(*channels: str) -> None:
+    """Wake the channels' readers from a thread; silent where Valkey is away."""
+    try:
+        valkey.ask(lambda client: [client.publish(channel, "1") for channel in channels])
+    except valkey.Unavailable:
+        logger.debug("wakeup_unpublished")

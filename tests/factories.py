@@ -1,0 +1,56 @@
+"""Rows for tests, each in its simplest sound form."""
+
+from itertools import count
+from typing import Any
+
+from bots import chat
+from bots.models import ApiKey, Channel, KeyStatus, Message, Robot
+from portal import credentials, moderation, numbers
+from portal.models import ServiceNumber, State, User
+
+_counter = count(1)
+
+
+def user(email: str = "", **fields: Any) -> User:
+    return User.objects.create_user(email or f"user{next(_counter)}@example.org", **fields)
+
+
+def number(
+    name: str = "", *, owner: User | None = None, state: str = State.APPROVED
+) -> ServiceNumber:
+    """A number in the given state, with a robot but no key."""
+    made = numbers.create(owner or user(), name or f"Robot {next(_counter)}", actor=None)
+    Robot.objects.create(number=made, model="echo", system_prompt="Be brief.")
+    if state != State.DRAFT:
+        ServiceNumber.objects.filter(pk=made.pk).update(state=state)
+        made.refresh_from_db()
+    return made
+
+
+def suspended(made: ServiceNumber) -> ServiceNumber:
+    moderation.move(made, moderation.SUSPEND, actor=None, reason="spam")
+    return made
+
+
+def secret(made: ServiceNumber) -> credentials.IssuedSecret:
+    return credentials.issue(made, actor=None)
+
+
+def key(
+    made: ServiceNumber, base_url: str, api_key: str = "sk-good-1234567890", **fields: Any
+) -> ApiKey:
+    """A key that was found valid, without asking the provider."""
+    bound = ApiKey(number=made, base_url=base_url, **{"status": KeyStatus.VALID, **fields})
+    bound.seal(api_key)
+    bound.save()
+    return bound
+
+
+def question(made: ServiceNumber, text: str = "Hello?", **fields: Any) -> chat.Question:
+    given = {"open_id": "alice", "channel": Channel.DDIO} | fields
+    return chat.Question(number=made, text=text, **given)
+
+
+def message(made: ServiceNumber, text: str = "Hello?", **fields: Any) -> Message:
+    """An accepted, unanswered question."""
+    return chat.ask(question(made, text, **fields))

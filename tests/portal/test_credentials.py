@@ -1,0 +1,115 @@
+"""appSecrets: shown once, kept as digests, several live, dead when they should be."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal import credentials
+from portal.models import AppSecret, AuditEntry
+from tests import factories
+
+
+def test_the_right_secret_is_recognised(number):
+    issued = factories.secret(number)
+    assert credentials.verify(number.app_id, issued.clear) == issued.row
+
+
+def test_the_secret_itself_is_not_stored(number):
+    issued = factories.secret(number)
+    row = AppSecret.objects.values().get()
+    assert issued.clear not in str(row)
+    assert row["last_four"] == issued.clear[-4:]
+
+
+def test_an_issued_secret_does_not_show_itself(number):
+    issued = factories.secret(number)
+    assert issued.clear not in repr(issued)
+
+
+def test_another_numbers_secret_is_refused(number, charlies_number):
+    theirs = factories.secret(charlies_number)
+    assert credentials.verify(number.app_id, theirs.clear) is None
+
+
+@pytest.mark.parametrize("wrong", ["", "fwsk_", "x" * 400, "fwsk_" + "a" * 38, "密" * 43])
+def test_what_is_no_secret_is_refused(number, wrong):
+    factories.secret(number)
+    assert credentials.verify(number.app_id, wrong) is None
+
+
+def test_a_typing_error_is_seen_without_the_database():
+    secret = credentials.new_secret()
+    swapped = secret[:10] + secret[11] + secret[10] + secret[12:]
+    assert credentials.looks_right(secret)
+    assert not credentials.looks_right(swapped) or swapped == secret
+
+
+def test_an_unknown_app_takes_as_many_queries_as_a_wrong_secret(number, django_assert_num_queries):
+    factories.secret(number)
+    with django_assert_num_queries(1):
+        credentials.verify("fw0000000000000000", credentials.new_secret())
+    with django_assert_num_queries(1):
+        credentials.verify(number.app_id, credentials.new_secret())
+
+
+def test_several_secrets_live_side_by_side(number):
+    first, second = factories.secret(number), factories.secret(number)
+    assert credentials.verify(number.app_id, first.clear).generation == 1
+    assert credentials.verify(number.app_id, second.clear).generation == 2
+
+
+def test_a_reset_kills_the_old_secret_at_once(number, alice):
+    old = factories.secret(number)
+    new = credentials.reset(number, actor=alice)
+    assert credentials.verify(number.app_id, old.clear) is None
+    assert credentials.verify(number.app_id, new.clear) == new.row
+
+
+def test_a_reset_with_overlap_keeps_the_old_secret_for_that_time(number, alice):
+    old = factories.secret(number)
+    credentials.reset(number, actor=alice, overlap=timedelta(hours=2))
+    now = timezone.now()
+    assert credentials.verify(number.app_id, old.clear) == old.row
+    assert credentials.verify(number.app_id, old.clear, now + timedelta(hours=3)) is None
+
+
+def test_an_overlap_never_prolongs_a_secret(number, alice):
+    old = factories.secret(number)
+    credentials.reset(number, actor=alice, overlap=timedelta(hours=1))
+    credentials.reset(number, actor=alice, overlap=timedelta(hours=72))
+    later = timezone.now() + timedelta(hours=2)
+    assert credentials.verify(number.app_id, old.clear, later) is None
+
+
+@pytest.mark.parametrize("hours", [-1, 73])
+def test_an_overlap_outside_0_to_72_hours_is_refused(number, alice, hours):
+    with pytest.raises(ValueError, match="overlap"):
+        credentials.reset(number, actor=alice, overlap=timedelta(hours=hours))
+
+
+def test_a_revoked_secret_is_refused(number, alice):
+    issued = factories.secret(number)
+    credentials.revoke(issued.row, actor=alice)
+    assert credentials.verify(number.app_id, issued.clear) is None
+
+
+def test_a_frozen_secret_says_so_and_can_be_thawed(number, alice):
+    issued = factories.secret(number)
+    credentials.freeze(issued.row, actor=alice)
+    with pytest.raises(credentials.SecretFrozen):
+        credentials.verify(number.app_id, issued.clear)
+    credentials.freeze(issued.row, actor=alice, frozen=False)
+    assert credentials.verify(number.app_id, issued.clear) == issued.row
+
+
+def test_every_change_is_in_the_audit_trail(number, alice):
+    issued = credentials.issue(number, actor=alice)
+    credentials.freeze(issued.row, actor=alice)
+    credentials.revoke(issued.row, actor=None)
+    entries = AuditEntry.objects.filter(action__startswith="secret").order_by("pk")
+    assert [(entry.action, entry.actor_name) for entry in entries] == [
+        ("secret.issued", "alice@example.org"),
+        ("secret.frozen", "alice@example.org"),
+        ("secret.revoked", "operator"),
+    ]

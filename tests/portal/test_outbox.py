@@ -1,0 +1,61 @@
+"""The outbox: each consequence at least once, in order, and none twice at the same time."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from portal import outbox
+from portal.models import OutboxEntry
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def carried_out(monkeypatch) -> list[dict]:
+    done: list[dict] = []
+    monkeypatch.setitem(outbox._handlers, "test.topic", done.append)
+    return done
+
+
+def test_it_carries_out_what_was_added_once(carried_out):
+    outbox.add("test.topic", number=1)
+    outbox.add("test.topic", number=2)
+    assert (outbox.deliver(), outbox.deliver()) == (2, 0)
+    assert carried_out == [{"number": 1}, {"number": 2}]
+
+
+def test_adding_nudges_a_worker_after_the_commit(django_capture_on_commit_callbacks, nudged):
+    with django_capture_on_commit_callbacks(execute=True):
+        outbox.add("test.topic")
+    assert nudged == [("portal.tasks.deliver_outbox",)]
+
+
+def test_a_handler_that_fails_is_tried_again_later(monkeypatch):
+    def fail(payload):
+        raise OperationalError
+
+    monkeypatch.setitem(outbox._handlers, "test.topic", fail)
+    entry = outbox.add("test.topic")
+    assert outbox.deliver() == 0
+    entry.refresh_from_db()
+    assert (entry.done_at, entry.attempts) == (None, 1)
+    assert entry.due_at > timezone.now()
+
+
+def test_an_entry_that_another_worker_carries_out_is_left_alone(carried_out):
+    entry = outbox.add("test.topic")
+    OutboxEntry.objects.update(due_at=timezone.now() + timedelta(seconds=30))
+    assert outbox._deliver_one(entry) is False
+    assert carried_out == []
+
+
+def test_done_entries_are_forgotten_after_a_week(carried_out):
+    outbox.add("test.topic")
+    outbox.deliver()
+    outbox.forget_done()
+    assert OutboxEntry.objects.count() == 1
+    OutboxEntry.objects.update(done_at=timezone.now() - timedelta(days=8))
+    outbox.forget_done()
+    assert not OutboxEntry.objects.exists()

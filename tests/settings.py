@@ -1,0 +1,18 @@
+"""The real settings in a data directory of the test run's own."""
+
+import os
+import tempfile
+
+os.environ["FUWUHAO_DOTENV"] = "0"
+os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="fuwuhao-tests-"))
+os.environ.setdefault("LOG_FORMAT", "console")
+
+from portal.settings import *  # noqa: F403
+from portal.settings import DATA_DIR, DATABASES
+
+DATABASES["default"].setdefault("TEST", {})
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, as in production: an in-memory database has no WAL and no second writer.
+    DATABASES["default"]["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
