@@ -1,0 +1,151 @@
+"""One attempt at an answer: claim, pick a key, stream into the journal, settle."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+
+from bots import claims, context, faults, settlement, vault
+from bots.journal import Writer
+from bots.models import ApiKey, KeyStatus, Message, Robot, Status
+from bots.provider import Endpoint, ProviderFault, Usage
+from bots.settlement import Outcome
+from bots.worker import Worker
+
+logger = structlog.get_logger(__name__)
+
+RETRY_BASE_SECONDS = 1.0
+RETRY_SECONDS_AT_MOST = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an attempt needs from the database, read once before the first network call."""
+
+    robot: Robot
+    turns: list[dict[str, str]]
+    keys: list[tuple[ApiKey, Endpoint]]
+
+
+def make_plan(message: Message) -> Plan | None:
+    """The prompt and the usable keys in the order to try them; None where there is no robot."""
+    robot = Robot.objects.filter(number=message.number_id).first()
+    if robot is None:
+        return None
+    keys = []
+    for key in ApiKey.objects.usable().filter(number=message.number_id):
+        try:
+            base_url, clear = key.open()
+        except vault.VaultError:
+            logger.error("api_key_does_not_open", key=key.pk)
+            continue
+        keys.append((key, Endpoint(base_url=base_url, api_key=clear, model=robot.model)))
+    return Plan(robot, context.build(robot, message), keys)
+
+
+async def answer(message_id: str, worker: Worker) -> None:
+    """Answer the message if it is there to be claimed; otherwise do nothing."""
+    if worker.is_stopping:
+        return
+    message = await worker.database(claims.claim, message_id, worker.name)
+    if message is None:
+        return
+    worker.hold(message.pk, message.attempt)
+    try:
+        outcome = await _outcome(message, worker)
+        if outcome:
+            await worker.database(settlement.settle, message, outcome)
+    except asyncio.CancelledError:
+        logger.info("attempt_ended", message=message.pk, attempt=message.attempt)
+    finally:
+        worker.release(message.pk)
+
+
+async def _outcome(message: Message, worker: Worker) -> Outcome | None:
+    """How this attempt ends; None where the message is queued again instead."""
+    if message.attempt > settings.ATTEMPTS_AT_MOST:
+        return settlement.failure(faults.ATTEMPTS_USED_UP)
+    plan = await worker.database(make_plan, message)
+    if plan is None or not plan.keys:
+        return settlement.failure(faults.NO_USABLE_KEY)
+    try:
+        return await _try_keys(message, plan, worker)
+    except ProviderFault as fault:
+        logger.info("attempt_failed", message=message.pk, attempt=message.attempt, code=fault.code)
+        delay = retry_delay(fault, message.attempt)
+        if delay is None:
+            return settlement.failure(fault.code)
+        await worker.database(claims.retry_later, message.pk, message.attempt, delay)
+        return None
+
+
+def retry_delay(fault: ProviderFault, attempt: int) -> float | None:
+    """Seconds until the next attempt, or None where the fault is final.
+
+    A provider's `Retry-After` is honoured; where it asks for more patience than
+    RETRY_SECONDS_AT_MOST, the answer fails at once instead of rotting in the queue.
+    """
+    patience = min(faults.FAULTS[fault.code].attempts, settings.ATTEMPTS_AT_MOST)
+    if attempt >= patience:
+        return None
+    if fault.retry_after is not None:
+        return fault.retry_after if fault.retry_after <= RETRY_SECONDS_AT_MOST else None
+    doubled = RETRY_BASE_SECONDS * 2 ** (attempt - 1)
+    return min(doubled, RETRY_SECONDS_AT_MOST) * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+async def _try_keys(message: Message, plan: Plan, worker: Worker) -> Outcome:
+    """The first key that answers; before the first token the next one takes over."""
+    last: ProviderFault | None = None
+    for key, endpoint in plan.keys:
+        journal = Writer(message.pk, message.attempt)
+        try:
+            outcome = await _stream(message, plan, (key, endpoint), journal, worker)
+            if key.status != KeyStatus.VALID:
+                await worker.database(key.take_verdict, KeyStatus.VALID, "answered")
+            return outcome
+        except ProviderFault as fault:
+            if fault.key_status:
+                await worker.database(key.take_verdict, fault.key_status, fault.evidence)
+            if journal.text:
+                raise
+            last = fault
+        finally:
+            await journal.close()
+    raise last or ProviderFault(faults.NO_USABLE_KEY, None, "no key")
+
+
+async def _stream(
+    message: Message,
+    plan: Plan,
+    chosen: tuple[ApiKey, Endpoint],
+    journal: Writer,
+    worker: Worker,
+) -> Outcome:
+    key, endpoint = chosen
+    usage: Usage | None = None
+    pieces = worker.provider.stream(
+        endpoint,
+        plan.turns,
+        request_id=message.pk,
+        temperature=plan.robot.temperature,
+        max_tokens=plan.robot.answer_tokens,
+    )
+    try:
+        async for piece in pieces:
+            if isinstance(piece, Usage):
+                usage = piece
+            else:
+                journal.put(piece)
+    finally:
+        await pieces.aclose()
+    return Outcome(
+        Status.DONE,
+        answer="".join(journal.text),
+        model=endpoint.model,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        api_key=key,
+    )

@@ -1,0 +1,21 @@
+"""The answering side of a Celery worker, started and stopped with it."""
+
+from typing import Any
+
+from celery import bootsteps
+
+from bots import worker
+
+
+class Answering(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types for it
+    """Starts the loop and its timers after the pool; hands answers back before the pool waits."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        worker.current()
+
+    def stop(self, parent: Any) -> None:
+        worker.stop_current()
+
+    terminate = stop

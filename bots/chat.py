@@ -1,0 +1,152 @@
+"""Asking: the one way into the pipeline, for every channel.
+
+The question, its pending answer and the caller's idempotency key are written in one transaction;
+the nudge comes after the commit and may fail (rule 1).
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from bots.models import Conversation, IdempotencyKey, Message, Person
+from portal import nudges
+from portal.models import ServiceNumber
+
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+TITLE_LENGTH = 60
+PLATFORM_PREFIX = "o_"
+
+
+class UnknownPerson(Exception):
+    """An `o_…` name that the platform never gave out: callers may not invent them."""
+
+
+class UnknownConversation(Exception):
+    """No such conversation of this person with this number."""
+
+
+class TooManyPending(Exception):
+    """The person has as many unanswered questions as are allowed at once."""
+
+
+class IdempotencyConflict(Exception):
+    """The key was used before, with another request."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One ask, as every door hands it over."""
+
+    number: ServiceNumber
+    open_id: str
+    text: str
+    channel: str
+    conversation_id: str | None = None
+    idempotency_key: str = ""
+
+    @property
+    def digest(self) -> str:
+        """What must be equal for a repeated key: person, message and conversation."""
+        content = json.dumps([self.open_id, self.text, self.conversation_id])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def ask(question: Question) -> Message:
+    """Accept the question and return its message, or the earlier one of the same idempotency key.
+
+    Raises UnknownPerson, UnknownConversation, TooManyPending, IdempotencyConflict; then nothing
+    was written, the key included.
+    """
+    try:
+        return _accept(question)
+    except IntegrityError:
+        if not question.idempotency_key:
+            raise
+        return _accept(question)  # a twin took the key meanwhile: this time it is found
+
+
+@transaction.atomic
+def _accept(question: Question) -> Message:
+    person = _locked_person(question)
+    earlier = _replayed(question)
+    if earlier:
+        return earlier
+    pending = person.messages.unsettled()[: settings.PENDING_PER_PERSON]
+    if len(pending) >= settings.PENDING_PER_PERSON:
+        raise TooManyPending
+    message = _write(question, person, _conversation(question, person))
+    transaction.on_commit(lambda: nudges.nudge("bots.tasks.answer", message.pk))
+    message.is_new = True
+    return message
+
+
+def _replayed(question: Question) -> Message | None:
+    if not question.idempotency_key:
+        return None
+    kept = IdempotencyKey.objects.filter(number=question.number, key=question.idempotency_key)
+    fresh = kept.filter(created_at__gt=timezone.now() - IDEMPOTENCY_KEPT)
+    found = fresh.select_related("message__person").first()
+    if found is None:
+        return None
+    if found.digest != question.digest:
+        raise IdempotencyConflict
+    return found.message
+
+
+def _locked_person(question: Question) -> Person:
+    """The person's row, locked: one person's questions are accepted one after the other."""
+    people = Person.objects.filter(number=question.number, open_id=question.open_id)
+    if not people.exists():
+        if question.open_id.startswith(PLATFORM_PREFIX):
+            raise UnknownPerson
+        newcomer = Person(number=question.number, open_id=question.open_id)
+        Person.objects.bulk_create([newcomer], ignore_conflicts=True)
+    return people.select_for_update().get()
+
+
+def _conversation(question: Question, person: Person) -> Conversation:
+    if question.conversation_id:
+        theirs = person.conversations.filter(pk=question.conversation_id).first()
+        if theirs is None:
+            raise UnknownConversation
+        return theirs
+    latest = person.conversations.filter(closed_at=None).order_by("-last_at", "-pk").first()
+    return latest or Conversation.objects.create(
+        number=question.number,
+        person=person,
+        channel=question.channel,
+        title=" ".join(question.text.split())[:TITLE_LENGTH],
+    )
+
+
+def _write(question: Question, person: Person, conversation: Conversation) -> Message:
+    now = timezone.now()
+    conversation.length += 1
+    conversation.last_at = now
+    conversation.save(update_fields=["length", "last_at"])
+    message = Message.objects.create(
+        number=question.number,
+        person=person,
+        conversation=conversation,
+        position=conversation.length,
+        channel=question.channel,
+        question=question.text,
+        asked_at=now,
+        due_at=now + timedelta(seconds=settings.NUDGE_AGAIN_SECONDS),
+    )
+    if question.idempotency_key:
+        same = {"number": question.number, "key": question.idempotency_key}
+        stale = IdempotencyKey.objects.filter(created_at__lte=now - IDEMPOTENCY_KEPT, **same)
+        stale.delete()
+        IdempotencyKey.objects.create(digest=question.digest, message=message, **same)
+    return message
+
+
+def forget_idempotency_keys() -> None:
+    cutoff = timezone.now() - IDEMPOTENCY_KEPT
+    IdempotencyKey.objects.filter(created_at__lte=cutoff).delete()

@@ -1,0 +1,25 @@
+"""System checks of what answering needs, by the variable's name."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from bots import outbound, vault
+
+
+def vault_has_keys(**_kwargs: Any) -> list[CheckMessage]:
+    return [Error(sentence, id="bots.E001") for sentence in vault.check_keys()]
+
+
+def outbound_list_is_readable(**_kwargs: Any) -> list[CheckMessage]:
+    return [Error(sentence, id="bots.E002") for sentence in outbound.check_allow_list()]
+
+
+def leases_outlive_renewals(**_kwargs: Any) -> list[CheckMessage]:
+    if settings.LEASE_SECONDS >= 2 * settings.LEASE_RENEWAL_SECONDS:
+        return []
+    message = (
+        "LEASE_SECONDS must be at least twice LEASE_RENEWAL_SECONDS, or live answers are lost."
+    )
+    return [Error(message, id="bots.E003")]

@@ -1,0 +1,178 @@
+"""Following an answer while it is written: the journal's pieces, then the settled row.
+
+A reader's place is (attempt, offset in characters). It says nothing of the journal's own ids, so a
+reader goes on at his place after a reconnect, a flushed Valkey or another web process, without gap
+and without repeat. What the journal lost is made good from the row at the end.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from bots import journal
+from bots.journal import Piece
+from bots.models import Message
+from portal import valkey, wakeups
+
+HEARTBEAT_SECONDS = 15.0
+LOOK_SECONDS = 5.0
+LOOK_SECONDS_WITHOUT_JOURNAL = 1.0
+_PLACE = re.compile(r"(\d{1,5})-(\d{1,9})(-end)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a reader is: `offset` characters of attempt `attempt` are his already."""
+
+    attempt: int = 0
+    offset: int = 0
+    ended: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.attempt}-{self.offset}" + ("-end" if self.ended else "")
+
+    @classmethod
+    def parse(cls, event_id: str) -> "Place":
+        """The place behind an event's id; the beginning where the id is not one of ours."""
+        found = _PLACE.fullmatch(event_id)
+        if not found:
+            return cls()
+        return cls(int(found[1]), int(found[2]), bool(found[3]))
+
+
+@dataclass(frozen=True)
+class Delta:
+    """More text."""
+
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Forget the text so far: another attempt begins."""
+
+    attempt: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer is settled: this is its row."""
+
+    message: Message
+    place: Place
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Nothing new for HEARTBEAT_SECONDS."""
+
+
+Event = Delta | Reset | Done | Quiet
+Loader = Callable[[], Awaitable[Message | None]]
+
+
+class Follower:
+    """One reader of one answer. `load` reads the row; None ends the following."""
+
+    def __init__(self, message_id: str, place: Place, load: Loader) -> None:
+        self.message_id = message_id
+        self.place = place
+        self._load = load
+        self._read_up_to = ""
+        self._journal_is_there = True
+
+    def events(self, ended: Callable[[], bool] = lambda: False) -> AsyncGenerator[Event, None]:
+        """Events until the row is settled, or until `ended` says so (a stopping process)."""
+        listening = wakeups.hub().listening(wakeups.text_channel(self.message_id))
+        return self._events(listening, ended)
+
+    async def _events(
+        self,
+        listening: AbstractAsyncContextManager[asyncio.Event],
+        ended: Callable[[], bool],
+    ) -> AsyncGenerator[Event, None]:
+        looked_at, spoke_at = 0.0, time.monotonic()
+        async with listening as woken:
+            while not ended():
+                woken.clear()
+                pieces = await self._new_pieces()
+                for event in self._from_journal(pieces):
+                    spoke_at = time.monotonic()
+                    yield event
+                at_end = any(piece.is_end for piece in pieces)
+                if at_end or time.monotonic() - looked_at >= self._patience:
+                    looked_at = time.monotonic()
+                    message = await self._load()
+                    if message is None:
+                        return
+                    if message.is_settled:
+                        for event in self._from_row(message):
+                            yield event
+                        return
+                if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
+                    spoke_at = time.monotonic()
+                    yield Quiet()
+                await self._doze(woken)
+
+    @property
+    def _patience(self) -> float:
+        return LOOK_SECONDS if self._journal_is_there else LOOK_SECONDS_WITHOUT_JOURNAL
+
+    async def _doze(self, woken: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(min(self._patience, HEARTBEAT_SECONDS)):
+                await woken.wait()
+        except TimeoutError:
+            return
+
+    async def _new_pieces(self) -> list[Piece]:
+        try:
+            pieces = await journal.read(self.message_id, self._read_up_to)
+        except valkey.Unavailable:
+            self._journal_is_there = False
+            return []
+        self._journal_is_there = True
+        if pieces:
+            self._read_up_to = pieces[-1].id
+        return pieces
+
+    def _from_journal(self, pieces: list[Piece]) -> list[Event]:
+        events: list[Event] = []
+        for piece in pieces:
+            if piece.is_end or piece.attempt < self.place.attempt:
+                continue
+            if piece.attempt > self.place.attempt:
+                events += self._begin(piece.attempt)
+            events += self._extend(piece.text, piece.offset)
+        return events
+
+    def _begin(self, attempt: int) -> list[Event]:
+        """Go over to a later attempt; a reader who has text of an earlier one must forget it."""
+        had_another = self.place.attempt > 0
+        self.place = Place(attempt)
+        return [Reset(attempt, self.place)] if had_another or attempt > 1 else []
+
+    def _extend(self, text: str, offset: int) -> list[Event]:
+        """The part of the text that lies behind the reader's place; nothing where a gap is."""
+        known = self.place.offset - offset
+        if known < 0 or known >= len(text):
+            return []
+        self.place = Place(self.place.attempt, offset + len(text))
+        return [Delta(text[known:], self.place)]
+
+    def _from_row(self, message: Message) -> list[Event]:
+        """What is missing of the final text, then the row itself."""
+        text, events = message.answer or "", list[Event]()
+        if message.attempt > self.place.attempt:
+            events += self._begin(message.attempt)
+        if self.place.offset > len(text) or self.place.attempt > message.attempt:
+            self.place = Place(message.attempt)
+            events.append(Reset(message.attempt, self.place))
+        events += self._extend(text, 0)
+        self.place = Place(self.place.attempt, self.place.offset, ended=True)
+        return [*events, Done(message, self.place)]

@@ -1,0 +1,117 @@
+"""`manage.py provision`: a working service number in one command, for operators and scripts."""
+
+import argparse
+import json
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from bots import keys
+from bots.models import ApiKey, KeyStatus, Robot
+from bots.outbound import UrlRefused
+from portal import credentials, moderation, numbers
+from portal.models import ServiceNumber, State, User
+
+VERDICT_SECONDS = 30.0
+POLL_SECONDS = 0.25
+
+
+class Command(BaseCommand):
+    help = (
+        "Make (or complete) a developer, a service number, its robot and its API key, and print "
+        "the credentials. Run it as often as you like: what is there already is kept."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--developer-email", required=True)
+        parser.add_argument("--number-name", required=True)
+        parser.add_argument(
+            "--base-url",
+            default=keys.LOCAL,
+            help="of an OpenAI-compatible provider, or 'local' for the built-in model (default)",
+        )
+        parser.add_argument("--api-key", default="", help="not needed for the built-in model")
+        parser.add_argument("--model", default="", help="default: the built-in model's name")
+        parser.add_argument("--approve", action="store_true", help="submit and approve the number")
+        parser.add_argument(
+            "--new-secret", action="store_true", help="issue an appSecret, shown once"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object, nothing else"
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if options["base_url"] != keys.LOCAL and not options["api_key"]:
+            raise CommandError("--api-key is missing: a provider of your own needs one.")
+        try:
+            with transaction.atomic():
+                number, key, secret = self._provision(options)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except (UrlRefused, moderation.TransitionRefused) as error:
+            raise CommandError(str(error)) from error
+        result = {
+            "appId": number.app_id,
+            "appSecret": secret,
+            "numberId": str(number.pk),
+            "keyStatus": self._verdict(key),
+            "chatUrl": f"{settings.SITE_URL}/chat/{number.handle}/",
+        }
+        self.stdout.write(json.dumps(result) if options["json"] else self._table(result))
+
+    def _provision(self, options: dict[str, Any]) -> tuple[ServiceNumber, ApiKey, str | None]:
+        developer = self._developer(options["developer_email"])
+        number = self._number(developer, options["number_name"])
+        model = options["model"] or settings.LOCAL_MODEL_NAME
+        Robot.objects.update_or_create(number=number, defaults={"model": model})
+        key = keys.bind(number, options["base_url"], options["api_key"], actor=None)
+        if key.status != KeyStatus.PENDING:
+            keys.request_check(key)
+        if options["approve"] and number.state != State.APPROVED:
+            self._approve(number)
+        issued = credentials.issue(number, actor=None) if options["new_secret"] else None
+        return number, key, issued.clear if issued else None
+
+    @staticmethod
+    def _developer(email: str) -> User:
+        """The account; a new one has no password yet, and its owner sets one by the reset mail."""
+        existing = User.objects.filter(email=email.strip().lower()).first()
+        if existing:
+            return existing
+        developer = User(email=email.strip().lower())
+        developer.set_unusable_password()
+        developer.full_clean()
+        developer.save()
+        developer.emailaddress_set.create(email=developer.email, verified=True, primary=True)
+        return developer
+
+    @staticmethod
+    def _number(developer: User, name: str) -> ServiceNumber:
+        wanted = ServiceNumber(name=name)
+        wanted.clean()
+        existing = developer.numbers.filter(name_key=wanted.name_key).first()
+        return existing or numbers.create(developer, name, actor=None)
+
+    @staticmethod
+    def _approve(number: ServiceNumber) -> None:
+        if number.state in (State.DRAFT, State.REJECTED):
+            moderation.move(number, moderation.SUBMIT, actor=None)
+        step = moderation.REINSTATE if number.state == State.SUSPENDED else moderation.APPROVE
+        moderation.move(number, step, actor=None)
+
+    @staticmethod
+    def _verdict(key: ApiKey) -> str:
+        """Wait for the workers' verdict, up to 30 s; `pending` where none came."""
+        deadline = time.monotonic() + VERDICT_SECONDS
+        while key.status == KeyStatus.PENDING and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            key.refresh_from_db(fields=["status"])
+        return key.status
+
+    @staticmethod
+    def _table(result: dict[str, str | None]) -> str:
+        return "\n".join(f"{name:<10} {value or '(not issued)'}" for name, value in result.items())

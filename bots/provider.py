@@ -1,0 +1,330 @@
+"""The one file that talks to a provider, through the official client on the guarded transport.
+
+The client is built anew for every call (24 µs beside the shared connection pool), so no key stays
+in a cache and none can answer for another. Replies are taken as plain JSON: building the client's
+own objects costs 50 µs for each token. Nothing raised here carries a cause or a context, because
+underneath hang requests whose headers hold the key.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+import httpx2
+import openai
+from django.conf import settings
+
+from bots import outbound
+from bots.provider_faults import (
+    FOREIGN_TEXT_AT_MOST,
+    TROUBLE,
+    AnswerTooLongError,
+    ProviderFault,
+    UnreadableReplyError,
+    clean,
+    fault_of,
+    is_possible_key,
+    said,
+)
+
+__all__ = ["Endpoint", "Provider", "ProviderFault", "Usage", "Verdict"]
+
+PROBE_SECONDS = 20.0
+TOKENS_AT_MOST = 1_000_000_000  # a count beyond this is a provider's bug, and no database's integer
+MODELS_AT_MOST = 2000
+# What a provider says whose list of models is closed or does not exist; the key may still be good.
+NO_LIST = frozenset({403, 404, 405, 501})
+_END = object()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a robot's questions go."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    model: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the provider counted."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a key is worth: valid, invalid, no_access, out_of_quota, rate_limited, unreachable."""
+
+    status: str
+    models: list[str]
+    evidence: str
+
+
+class _Client(openai.AsyncOpenAI):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._platform = "Unknown"  # or each new client would have a thread find out
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        """These and no others: the stock ones describe this machine, and add what the operator
+        keeps in OPENAI_ORG_ID or OPENAI_CUSTOM_HEADERS to calls that go to strangers' hosts."""
+        return {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": "Fuwuhao",
+        }
+
+
+class Provider:
+    """Every provider call of one event loop, over one shared pool of connections."""
+
+    def __init__(self) -> None:
+        # Reading has deadlines of its own below.
+        timeout = httpx2.Timeout(None, connect=outbound.CONNECT_SECONDS, pool=10.0)
+        self._http = outbound.guarded_client(timeout=timeout)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def stream(
+        self,
+        endpoint: Endpoint,
+        messages: list[dict[str, str]],
+        *,
+        request_id: str,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+    ) -> AsyncGenerator[str | Usage, None]:
+        """One streaming chat completion: its text in pieces, then its usage if that was told.
+
+        Ends normally only where the provider said that it finished; raises ProviderFault for
+        everything else. Closing the generator closes the upstream connection.
+        """
+        body = _chat_body(endpoint, messages, temperature, max_tokens)
+        reply = _Reply()
+        events: openai.AsyncStream[object] | None = None
+        fault: ProviderFault | None = None
+        try:
+            async with reply.deadline():
+                events = await self._open(endpoint, body, request_id)
+            while True:
+                async with reply.deadline():
+                    event = await anext(events, _END)
+                if event is _END:
+                    break
+                if text := reply.take(event):
+                    yield text
+            reply.check_finished(events.response.headers.get("content-type", ""))
+        except TROUBLE as trouble:
+            # Once the provider said that it finished, a missing farewell spoils nothing.
+            if not reply.is_finished:
+                fault = fault_of(trouble, endpoint.api_key, answering=events is not None)
+        finally:
+            if events is not None:
+                await events.close()
+        if fault:
+            raise fault
+        if reply.usage:
+            yield reply.usage
+
+    async def probe(self, endpoint: Endpoint) -> Verdict:
+        """What the endpoint's key is worth: by its list of models, or else by a one-token call.
+
+        Never raises for a provider's trouble: each trouble is a verdict.
+        """
+        models: list[str] = []
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                models = await self._listed_models(endpoint)
+                if models and endpoint.model in ("", *models):
+                    return Verdict("valid", models, f"HTTP 200, {len(models)} models listed")
+                return Verdict("valid", models, await self._ask_for_one_token(endpoint))
+        except TROUBLE as trouble:
+            fault = fault_of(trouble, endpoint.api_key, answering=False)
+        return Verdict(fault.key_status or "unreachable", models, fault.evidence)
+
+    def _client(self, endpoint: Endpoint) -> _Client:
+        if not is_possible_key(endpoint.api_key):
+            raise ProviderFault(71002, "invalid", "the key is empty or holds impossible characters")
+        return _Client(
+            api_key=endpoint.api_key,
+            admin_api_key="",
+            base_url=endpoint.base_url,
+            http_client=self._http,
+            max_retries=0,
+        )
+
+    async def _open(
+        self, endpoint: Endpoint, body: dict[str, Any], request_id: str
+    ) -> openai.AsyncStream[object]:
+        headers = {"X-Request-ID": request_id, "Accept": outbound.EVENT_STREAM}
+        client = self._client(endpoint)
+        while True:
+            try:
+                return await client.post(
+                    "/chat/completions",
+                    cast_to=object,
+                    body=body,
+                    options={"headers": headers},
+                    stream=True,
+                    stream_cls=openai.AsyncStream[object],
+                )
+            except openai.APIStatusError as refusal:
+                if not _adapt(body, refusal):
+                    raise
+
+    async def _listed_models(self, endpoint: Endpoint) -> list[str]:
+        try:
+            page = await self._client(endpoint).get("/models", cast_to=object)
+        except openai.APIStatusError as refusal:
+            if refusal.status_code in NO_LIST:
+                return []
+            raise
+        except (ValueError, RecursionError):
+            return []
+        return _model_names(page)
+
+    async def _ask_for_one_token(self, endpoint: Endpoint) -> str:
+        """The evidence that the key may use the model."""
+        body = _chat_body(endpoint, [{"role": "user", "content": "Hi"}], None, 1)
+        del body["stream"], body["stream_options"]
+        client = self._client(endpoint)
+        while True:
+            try:
+                reply = await client.post("/chat/completions", cast_to=object, body=body)
+            except openai.APIStatusError as refusal:
+                if _adapt(body, refusal):
+                    continue
+                if _wants_more_tokens(refusal):
+                    return f"HTTP {refusal.status_code}: the model wants more than one token"
+                raise
+            if not isinstance(reply, dict) or not isinstance(reply.get("choices"), list):
+                raise UnreadableReplyError("HTTP 200 without an answer in it")
+            return "HTTP 200, a one-token call succeeded"
+
+
+# Requests -------------------------------------------------------------------------------------
+
+
+def _chat_body(
+    endpoint: Endpoint,
+    messages: list[dict[str, str]],
+    temperature: float | None,
+    max_tokens: int | None,
+) -> dict[str, Any]:
+    turns = [{name: clean(value) for name, value in message.items()} for message in messages]
+    body: dict[str, Any] = {"model": endpoint.model, "messages": turns, "stream": True}
+    body["stream_options"] = {"include_usage": True}
+    if temperature is not None:
+        body["temperature"] = temperature
+    if max_tokens is not None:
+        body["max_tokens"] = max_tokens
+    return body
+
+
+def _adapt(body: dict[str, Any], refusal: openai.APIStatusError) -> bool:
+    """Change what this provider refuses of the body; False where that is not what it refused.
+
+    Some know no `stream_options`; OpenAI's reasoning models know `max_tokens` by a newer name.
+    """
+    if refusal.status_code not in (400, 422):
+        return False
+    words = f"{refusal.param} {said(refusal)} {refusal.body}"[:FOREIGN_TEXT_AT_MOST]
+    if "stream_options" in body and "stream_options" in words:
+        del body["stream_options"]
+        return True
+    if "max_tokens" in body and "max_completion_tokens" in words:
+        body["max_completion_tokens"] = body.pop("max_tokens")
+        return True
+    return False
+
+
+def _wants_more_tokens(refusal: openai.APIStatusError) -> bool:
+    """A model that thinks first cannot answer in one token; it was reached all the same."""
+    words = said(refusal)
+    return refusal.status_code in (400, 422) and ("max_tokens" in words or "output limit" in words)
+
+
+# Replies --------------------------------------------------------------------------------------
+
+
+class _Reply:
+    """What has come of an answer so far, and until when the next piece of it may take."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._first_by = self._loop.time() + settings.FIRST_TOKEN_SECONDS
+        self._ends_by = self._loop.time() + settings.ANSWER_SECONDS
+        self._has_begun = False
+        self._characters = 0
+        self.is_finished = False
+        self.usage: Usage | None = None
+
+    def deadline(self) -> AbstractAsyncContextManager[asyncio.Timeout]:
+        next_by = self._first_by
+        if self._has_begun:
+            next_by = self._loop.time() + settings.BETWEEN_TOKENS_SECONDS
+        return asyncio.timeout_at(min(next_by, self._ends_by))
+
+    def take(self, event: object) -> str:
+        """The text that the event adds. Raises UnreadableReplyError and AnswerTooLongError."""
+        if not isinstance(event, dict):
+            raise UnreadableReplyError("the stream holds an event that is no object")
+        self.usage = _usage(event.get("usage")) or self.usage
+        choices = event.get("choices")
+        if not choices or self.is_finished:
+            return ""
+        if not isinstance(choices, list) or not isinstance(choices[0], dict):
+            raise UnreadableReplyError("the stream holds choices that are none")
+        delta = choices[0].get("delta") or {}
+        if not isinstance(delta, dict):
+            raise UnreadableReplyError("the stream holds a delta that is none")
+        self.is_finished = bool(choices[0].get("finish_reason"))
+        # A model that thinks aloud, in whatever field, has begun; one that names its role has not.
+        self._has_begun |= any(value for name, value in delta.items() if name != "role")
+        return self._text(delta.get("content") or delta.get("refusal") or "")
+
+    def _text(self, content: object) -> str:
+        if not isinstance(content, str):
+            raise UnreadableReplyError("the stream holds content that is no text")
+        text = clean(content)
+        self._characters += len(text)
+        if self._characters > settings.ANSWER_CHARACTERS_AT_MOST:
+            self.is_finished = False
+            raise AnswerTooLongError("the answer has too many characters")
+        return text
+
+    def check_finished(self, media_type: str) -> None:
+        """Raises UnreadableReplyError; the media type tells a page from a stream that broke."""
+        if not self.is_finished:
+            raise UnreadableReplyError(f"the answer ended without a finish ({media_type[:60]})")
+
+
+def _usage(counts: object) -> Usage | None:
+    if not isinstance(counts, dict):
+        return None
+    names = ("prompt_tokens", "completion_tokens")
+    prompt, completion = (counts.get(name) for name in names)
+    total = counts.get("total_tokens")
+    if not _is_count(prompt) or not _is_count(completion):
+        return None
+    return Usage(prompt, completion, total if _is_count(total) else prompt + completion)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= TOKENS_AT_MOST
+
+
+def _model_names(page: object) -> list[str]:
+    rows = page.get("data") if isinstance(page, dict) else None
+    if not isinstance(rows, list):
+        return []
+    names = [row.get("id") for row in rows[:MODELS_AT_MOST] if isinstance(row, dict)]
+    return [clean(name)[:200] for name in names if isinstance(name, str)]

@@ -1,0 +1,210 @@
+"""What went wrong at a provider, in our codes, and in words that hold no key.
+
+The codes are those of the open interface (71002 to 71009). Everything an upstream says is foreign
+text: it is cut, flattened to one line and scrubbed of the key before it goes anywhere.
+"""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+import openai
+
+from bots.outbound import OutboundRefused, ResponseCompressed, ResponseTooLarge
+
+EVIDENCE_AT_MOST = 300
+FOREIGN_TEXT_AT_MOST = 2000
+RETRY_AFTER_AT_MOST = 3600.0
+PIECE = 8  # a word that shares this many characters with the key is struck out
+
+OUT_OF_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+BY_STATUS = {
+    401: (71002, "invalid"),
+    402: (71004, "out_of_quota"),
+    403: (71003, "no_access"),
+    404: (71003, "no_access"),
+    429: (71005, "rate_limited"),
+}
+STEPS: list[tuple[type[BaseException], str]] = [
+    (socket.gaierror, "the host name does not resolve"),
+    (ssl.SSLCertVerificationError, "the TLS certificate was refused"),
+    (ssl.SSLError, "the TLS handshake failed"),
+    (ConnectionRefusedError, "refused"),
+    (httpx2.InvalidURL, "the base URL is not valid"),
+    (httpx2.RemoteProtocolError, "closed before an answer began"),
+    (httpx2.ReadError, "closed before an answer began"),
+]
+# Some providers answer 400 where others answer 404.
+UNKNOWN_MODEL = re.compile(r"(?is)model_not_found|model\b.{0,80}\b(?:not exist|not found)")
+LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class ProviderFault(Exception):
+    """The call failed. `code` is the open interface's; `key_status` what this says of the key.
+
+    `retry_after` is in seconds. `evidence` is for the robot's owner: the HTTP status, the
+    provider's request id and a class of trouble, never the key.
+    """
+
+    def __init__(
+        self, code: int, key_status: str | None, evidence: str, retry_after: float | None = None
+    ) -> None:
+        super().__init__(f"{code}: {evidence}")
+        self.code = code
+        self.key_status = key_status
+        self.evidence = evidence
+        self.retry_after = retry_after
+
+
+class UnreadableReplyError(ValueError):
+    """The provider's words are none of the protocol's."""
+
+
+class AnswerTooLongError(Exception):
+    """The answer is longer than an answer may be."""
+
+
+TROUBLE = (
+    ProviderFault,
+    AnswerTooLongError,
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.StreamError,
+    OSError,  # TimeoutError and the TLS layer's own among them
+    ValueError,  # JSON and UTF-8 that are none
+    RecursionError,  # JSON of absurd depth
+)
+
+
+# Foreign text ---------------------------------------------------------------------------------
+
+
+def clean(text: str) -> str:
+    """Without what a database or an encoder refuses: NUL dropped, lone surrogates replaced."""
+    return LONE_SURROGATES.sub("\ufffd", text.replace("\0", ""))
+
+
+def is_possible_key(api_key: str) -> bool:
+    """A header can carry it. Libraries quote the header's value when they complain of it."""
+    return bool(api_key) and api_key.isascii() and api_key.isprintable() and " " not in api_key
+
+
+def scrub(text: str, api_key: str) -> str:
+    """One line of plain characters, where words that hold a piece of the key are struck out."""
+    key = api_key.casefold()
+    pieces = {key[at : at + PIECE] for at in range(max(1, len(key) - PIECE + 1))} - {""}
+    printable = "".join(sign if sign.isprintable() else " " for sign in clean(text))
+    words = printable[:FOREIGN_TEXT_AT_MOST].split()
+    return " ".join(
+        "…" if any(piece in word.casefold() for piece in pieces) else word for word in words
+    )
+
+
+def said(error: openai.APIError) -> str:
+    """The provider's own words, as it sent them."""
+    body: Any = error.body
+    message = body.get("message") if isinstance(body, dict) else body
+    return str(message or "")[:FOREIGN_TEXT_AT_MOST]
+
+
+# Faults ---------------------------------------------------------------------------------------
+
+
+def fault_of(trouble: BaseException, api_key: str, *, answering: bool) -> ProviderFault:
+    """The fault that the trouble amounts to; `answering` once the provider began to answer."""
+    if isinstance(trouble, ProviderFault):
+        return trouble
+    fault = _guard_fault(trouble) or _status_fault(trouble) or _network_fault(trouble, answering)
+    evidence = scrub(fault.evidence, api_key)[:EVIDENCE_AT_MOST]
+    return ProviderFault(fault.code, fault.key_status, evidence, fault.retry_after)
+
+
+def _causes(trouble: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = trouble
+    for _depth in range(20):
+        if cause is None:
+            return
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _guard_fault(trouble: BaseException) -> ProviderFault | None:
+    for cause in _causes(trouble):
+        if isinstance(cause, OutboundRefused):
+            return ProviderFault(71006, "unreachable", f"not called: {cause}")
+        if isinstance(cause, ResponseTooLarge | AnswerTooLongError):
+            return ProviderFault(71009, None, str(cause))
+        if isinstance(cause, ResponseCompressed):
+            return ProviderFault(71008, None, str(cause))
+    return None
+
+
+def _status_fault(trouble: BaseException) -> ProviderFault | None:
+    if not isinstance(trouble, openai.APIStatusError):
+        return None
+    status, words = trouble.status_code, said(trouble)
+    named = (trouble.code, trouble.type)
+    names = list(dict.fromkeys(name for name in named if isinstance(name, str)))
+    code, key_status = BY_STATUS.get(status, (71006, None))
+    if status == 429 and not OUT_OF_QUOTA.isdisjoint(names):
+        code, key_status = BY_STATUS[402]
+    elif status >= 500 or status < 400:
+        key_status = "unreachable"
+    elif status in (400, 422) and UNKNOWN_MODEL.search(f"{trouble.code} {words}"):
+        code, key_status = BY_STATUS[404]
+    request = f" (request {trouble.request_id[:80]})" if trouble.request_id else ""
+    evidence = f"HTTP {status} {' '.join(names)[:80]}{request}: {words}"
+    return ProviderFault(code, key_status, evidence, retry_after(trouble.response.headers))
+
+
+def _network_fault(trouble: BaseException, answering: bool) -> ProviderFault:
+    key_status = None if answering else "unreachable"
+    timeouts = (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)
+    if isinstance(trouble, timeouts):
+        return ProviderFault(71007, key_status, "timed out")
+    if isinstance(trouble, UnreadableReplyError):
+        return ProviderFault(71008, None, str(trouble))
+    if isinstance(trouble, ValueError | RecursionError):
+        return ProviderFault(71008, None, f"unreadable answer ({type(trouble).__name__})")
+    if isinstance(trouble, openai.APIError) and not isinstance(trouble, openai.APIConnectionError):
+        return ProviderFault(71006, None, f"the provider broke off with an error: {said(trouble)}")
+    if answering:
+        return ProviderFault(71008, None, "the answer was cut off")
+    return ProviderFault(71006, "unreachable", _connection_evidence(trouble))
+
+
+def _connection_evidence(trouble: BaseException) -> str:
+    """Which step failed; not the system's own words, which name resolved addresses."""
+    for cause in _causes(trouble):
+        for kind, words in STEPS:
+            if isinstance(cause, kind):
+                return f"no connection: {words}"
+    return "no connection"
+
+
+def retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds to wait, from 0 to 3600: `Retry-After` as a number or a date (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        wait = float(value)
+    except ValueError:
+        wait = _seconds_until(value)
+    return min(wait, RETRY_AFTER_AT_MOST) if wait >= 0 else None
+
+
+def _seconds_until(date: str) -> float:
+    """0 for a date that has passed; NaN for none at all, which no comparison lets through."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return float("nan")
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

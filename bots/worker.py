@@ -1,0 +1,197 @@
+"""What a worker process keeps running beside Celery's threads.
+
+One asyncio loop carries every provider call of the process; a task's thread only waits for its
+result. Database work goes to a small pool of threads, so 64 answers in flight need 8 connections.
+Beside the answers the loop runs three timers: renewing all leases in one statement, sweeping what
+is overdue (in every worker, so that no single process is needed for it), and the heartbeat.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from bots import claims, keys, settlement
+from bots.provider import Provider
+from portal import nudges, outbox, wakeups
+from portal.models import WorkerHeartbeat
+
+logger = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+DATABASE_THREADS = 8
+HEARTBEAT_SECONDS = 3.0
+GRACE_SECONDS = 8.0
+
+
+class Worker:
+    """The answering side of one worker process."""
+
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._loop = asyncio.new_event_loop()
+        self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
+        self._held: dict[str, tuple[int, asyncio.Task[Any]]] = {}
+        self._timers: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.provider: Provider
+        self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
+
+    # From Celery's threads ----------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+        self.run(self._begin())
+        logger.info("worker_started", worker=self.name)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run the coroutine on the loop and wait for it; nothing else is held meanwhile."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop(self) -> None:
+        """Let answers finish for a while, hand back those that do not, and end the loop."""
+        self.run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._database.shutdown()
+        logger.info("worker_stopped", worker=self.name)
+
+    # On the loop --------------------------------------------------------------------------------
+
+    async def database(self, function: Callable[..., T], *args: Any) -> T:
+        """Run database work in the small pool; its connection goes back when it is done."""
+
+        def tidily() -> T:
+            try:
+                return function(*args)
+            finally:
+                close_old_connections()
+
+        return await self._loop.run_in_executor(self._database, tidily)
+
+    def hold(self, message_id: str, attempt: int) -> None:
+        """Take the message into the lease renewal; the running task ends if the lease is lost."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("An answer is held by the task that writes it.")
+        self._held[message_id] = (attempt, task)
+
+    def release(self, message_id: str) -> None:
+        self._held.pop(message_id, None)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    async def _begin(self) -> None:
+        self.provider = Provider()
+        await self._timed(self._beat)
+        timers: list[Coroutine[Any, Any, None]] = [
+            self._every(settings.LEASE_RENEWAL_SECONDS, self._renew),
+            self._every(settings.SWEEP_SECONDS, self._sweep, jitter=0.3),
+            self._every(HEARTBEAT_SECONDS, self._beat),
+            self._watch_stops(),
+        ]
+        self._timers = [asyncio.create_task(timer) for timer in timers]
+
+    async def _end(self) -> None:
+        self._stopping = True
+        running = [task for _attempt, task in self._held.values()]
+        if running:
+            await asyncio.wait(running, timeout=GRACE_SECONDS)
+        unfinished = [(pk, attempt) for pk, (attempt, _task) in self._held.items()]
+        for task in [*self._timers, *(task for _attempt, task in self._held.values())]:
+            task.cancel()
+        await self._timed(lambda: self.database(claims.hand_back, unfinished))
+        await self._timed(lambda: self.database(self._forget_heartbeat))
+        await self.provider.aclose()
+
+    async def _every(
+        self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]], jitter: float = 0.0
+    ) -> None:
+        while True:
+            await asyncio.sleep(seconds * random.uniform(1 - jitter, 1 + jitter))  # noqa: S311
+            await self._timed(work)
+
+    async def _timed(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A timer outlives a database that is away for a while."""
+        try:
+            await work()
+        except DatabaseError as error:
+            logger.warning("worker_timer_failed", error=repr(error))
+
+    async def _renew(self) -> None:
+        attempts = {pk: attempt for pk, (attempt, _task) in self._held.items()}
+        if not attempts:
+            return
+        for pk in await self.database(claims.renew, self.name, attempts):
+            held = self._held.get(pk)
+            if held and held[0] == attempts[pk]:
+                logger.info("lease_lost", message=pk, attempt=held[0])
+                held[1].cancel()
+
+    async def _watch_stops(self) -> None:
+        """A stop anywhere makes us look at once which of our answers are still wanted."""
+        async with wakeups.hub().listening(settlement.STOPS_CHANNEL) as stopped:
+            while True:
+                await stopped.wait()
+                stopped.clear()
+                await self._timed(self._renew)
+
+    async def _sweep(self) -> None:
+        overdue = await self.database(claims.take_overdue)
+        if overdue:
+            logger.info("swept", messages=len(overdue))
+        for message_id in overdue:
+            await self._nudge("bots.tasks.answer", message_id)
+        for key_id in await self.database(keys.take_overdue_checks):
+            await self._nudge("bots.tasks.check_key", key_id)
+        await self.database(outbox.deliver)
+
+    async def _nudge(self, task: str, *args: Any) -> None:
+        await self._loop.run_in_executor(self._database, nudges.nudge, task, *args)
+
+    async def _beat(self) -> None:
+        await self.database(self._keep_heartbeat)
+
+    def _keep_heartbeat(self) -> None:
+        WorkerHeartbeat.objects.update_or_create(name=self.name, defaults={"at": timezone.now()})
+
+    def _forget_heartbeat(self) -> None:
+        WorkerHeartbeat.objects.filter(name=self.name).delete()
+
+
+class _Current:
+    worker: Worker | None = None
+    lock = threading.Lock()
+
+
+def current() -> Worker:
+    """This process's worker, started at its first use where no worker step did so before."""
+    with _Current.lock:
+        if _Current.worker is None:
+            _Current.worker = Worker()
+            _Current.worker.start()
+        return _Current.worker
+
+
+def stop_current() -> None:
+    with _Current.lock:
+        worker, _Current.worker = _Current.worker, None
+    if worker:
+        worker.stop()

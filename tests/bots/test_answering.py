@@ -1,0 +1,167 @@
+"""From a claimed question to a settled answer, against a provider that is faked at its HTTP edge."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from bots import answering, journal, settlement
+from bots.models import ApiKey, KeyStatus, Message, Robot, Status
+from bots.provider import ProviderFault
+from portal import wakeups
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def use_model(number, model: str) -> None:
+    Robot.objects.filter(number=number).update(model=model)
+
+
+def answer(worker, message: Message) -> Message:
+    worker.run(answering.answer(message.pk, worker))
+    return Message.objects.get(pk=message.pk)
+
+
+def test_it_answers_and_keeps_usage_model_and_key(number, upstream, worker):
+    key = factories.key(number, upstream.url)
+    message = answer(worker, factories.message(number, "ping"))
+    assert (message.status, message.answer) == (Status.DONE, "You said: ping")
+    assert (message.model, message.api_key_id, message.attempt) == ("echo", key.pk, 1)
+    assert message.prompt_tokens > 0
+
+
+def test_it_calls_upstream_once_and_names_the_message(number, upstream, worker):
+    factories.key(number, upstream.url)
+    message = factories.message(number)
+    answer(worker, message)
+    answer(worker, message)
+    assert upstream.calls()["counts"] == {message.pk: 1}
+
+
+def test_the_journal_holds_the_answer_as_it_came(number, upstream, worker):
+    factories.key(number, upstream.url)
+    message = answer(worker, factories.message(number, "ping"))
+    pieces = worker.run(journal.read(message.pk))
+    assert "".join(piece.text for piece in pieces) == "You said: ping"
+    assert pieces[-1].is_end
+
+
+def test_a_robot_without_a_usable_key_fails_with_71001(number, upstream, worker):
+    factories.key(number, upstream.url, status=KeyStatus.INVALID)
+    message = answer(worker, factories.message(number))
+    assert (message.status, message.error_code, message.answer) == (Status.FAILED, 71001, None)
+    assert upstream.calls()["total"] == 0
+
+
+def test_a_refused_key_is_marked_and_the_next_one_answers(number, upstream, worker):
+    refused = factories.key(number, upstream.url, "sk-bad-1", priority=0)
+    factories.key(number, upstream.url, "sk-good-1", priority=1)
+    message = answer(worker, factories.message(number, "ping"))
+    assert message.status == Status.DONE
+    assert ApiKey.objects.get(pk=refused.pk).status == KeyStatus.INVALID
+
+
+def test_a_key_that_works_again_is_valid_again(number, upstream, worker):
+    key = factories.key(number, upstream.url, status=KeyStatus.UNREACHABLE)
+    answer(worker, factories.message(number))
+    assert ApiKey.objects.get(pk=key.pk).status == KeyStatus.VALID
+
+
+@pytest.mark.parametrize(("model", "code"), [("403", 71003), ("404", 71003), ("429-quota", 71004)])
+def test_a_final_fault_settles_failed_with_its_code(number, upstream, worker, model, code):
+    use_model(number, model)
+    factories.key(number, upstream.url)
+    message = answer(worker, factories.message(number))
+    assert (message.status, message.error_code) == (Status.FAILED, code)
+
+
+@pytest.mark.parametrize("model", ["429", "500", "cut", "html"])
+def test_a_passing_fault_queues_the_message_again(number, upstream, worker, model):
+    use_model(number, model)
+    factories.key(number, upstream.url)
+    message = answer(worker, factories.message(number))
+    assert (message.status, message.attempt) == (Status.QUEUED, 1)
+    assert message.next_attempt_at > timezone.now()
+
+
+@pytest.mark.parametrize(("model", "code"), [("429", 71005), ("500", 71006), ("cut", 71008)])
+def test_a_fault_that_stays_fails_with_its_code(number, upstream, worker, model, code):
+    use_model(number, model)
+    factories.key(number, upstream.url)
+    message = factories.message(number)
+    Message.objects.update(attempt=4)
+    assert answer(worker, message).error_code == code
+
+
+def test_attempts_are_capped(number, upstream, worker):
+    factories.key(number, upstream.url)
+    message = factories.message(number)
+    Message.objects.update(attempt=5)
+    assert answer(worker, message).error_code == 71010
+    assert upstream.calls()["total"] == 0
+
+
+def test_retry_after_is_honoured_up_to_a_minute():
+    patient = ProviderFault(71005, retry_after=7.0, key_status=None, evidence="")
+    endless = ProviderFault(71005, retry_after=600.0, key_status=None, evidence="")
+    assert answering.retry_delay(patient, 1) == 7.0
+    assert answering.retry_delay(endless, 1) is None
+
+
+def test_a_cancel_stops_the_upstream_call(number, upstream, worker):
+    use_model(number, "slow")
+    factories.key(number, upstream.url)
+    message = factories.message(number)
+    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    wait_for(lambda: journal.text_so_far(message.pk, 1))
+    settlement.cancel(Message.objects.get(pk=message.pk))
+    running.result(timeout=5)
+    stored = Message.objects.get(pk=message.pk)
+    assert stored.status == Status.CANCELLED
+    assert stored.answer.startswith("1")
+    wait_for(lambda: upstream.calls()["aborted"] == 1)
+
+
+def test_a_lost_lease_stops_the_attempt(number, upstream, worker, settings):
+    use_model(number, "slow")
+    factories.key(number, upstream.url)
+    message = factories.message(number)
+    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    wait_for(lambda: journal.text_so_far(message.pk, 1))
+    Message.objects.update(claimed_by="another", attempt=2)
+    wakeups.publish(settlement.STOPS_CHANNEL)
+    running.result(timeout=5)
+    assert Message.objects.get(pk=message.pk).claimed_by == "another"
+
+
+def test_a_worker_that_stops_hands_its_answers_back(number, upstream, settings, monkeypatch):
+    monkeypatch.setattr("bots.worker.GRACE_SECONDS", 0.2)
+    use_model(number, "slow")
+    factories.key(number, upstream.url)
+    message = factories.message(number)
+    leaving = answering.Worker()
+    leaving.start()
+    asyncio.run_coroutine_threadsafe(answering.answer(message.pk, leaving), leaving._loop)
+    wait_for(lambda: journal.text_so_far(message.pk, 1))
+    leaving.stop()
+    stored = Message.objects.get(pk=message.pk)
+    assert (stored.status, stored.claimed_by) == (Status.QUEUED, "")
+    assert stored.due_at <= timezone.now() + timedelta(seconds=1)
+
+
+def test_the_sweeper_nudges_what_is_overdue(number, worker, nudged, settings):
+    message = factories.message(number)
+    Message.objects.update(due_at=timezone.now())
+    nudged.clear()
+    worker.run(worker._sweep())
+    assert ("bots.tasks.answer", message.pk) in nudged
+
+
+def wait_for(true, seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)

@@ -1,0 +1,111 @@
+"""Settling: one final state, one place in the feed, in commit order."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import close_old_connections
+
+from bots import claims, faults, feed, journal, settlement
+from bots.models import FeedEntry, Message, Status
+from bots.settlement import Outcome
+from portal import moderation, outbox
+from tests import factories
+
+
+def settled(number, answer="Fine.", **fields) -> Message:
+    claimed = claims.claim(factories.message(number, **fields).pk, "w1")
+    settlement.settle(claimed, Outcome(Status.DONE, answer=answer, prompt_tokens=3))
+    return Message.objects.get(pk=claimed.pk)
+
+
+def test_it_writes_the_answer_and_its_place_in_the_feed(number):
+    message = settled(number)
+    entry = FeedEntry.objects.get()
+    assert (message.status, message.answer, message.seq) == (Status.DONE, "Fine.", 1)
+    assert (entry.message_id, entry.seq, entry.at) == (message.pk, 1, message.answered_at)
+
+
+def test_each_number_counts_for_itself(number, charlies_number):
+    assert settled(number).seq == 1
+    assert settled(number).seq == 2
+    assert settled(charlies_number).seq == 1
+
+
+def test_a_cancel_that_came_first_wins_over_the_answer(number):
+    claimed = claims.claim(factories.message(number).pk, "w1")
+    assert settlement.cancel(claimed) is True
+    assert settlement.settle(claimed, Outcome(Status.DONE, answer="late")) is False
+    assert Message.objects.get().status == Status.CANCELLED
+
+
+def test_a_cancel_after_the_answer_changes_nothing(number):
+    message = settled(number)
+    assert settlement.cancel(message) is False
+    assert FeedEntry.objects.count() == 1
+
+
+def test_a_queued_question_can_be_cancelled(number):
+    message = factories.message(number)
+    assert settlement.cancel(message) is True
+    assert (Message.objects.get().status, Message.objects.get().answer) == ("cancelled", "")
+
+
+def test_a_cancelled_answer_keeps_what_it_had_said(number, monkeypatch):
+    claimed = claims.claim(factories.message(number).pk, "w1")
+    monkeypatch.setattr(journal, "text_so_far", lambda pk, attempt: "Half an ans")
+    settlement.cancel(claimed)
+    assert Message.objects.get().answer == "Half an ans"
+
+
+def test_an_answer_that_arrives_after_a_suspension_is_withheld(number):
+    claimed = claims.claim(factories.message(number).pk, "w1")
+    factories.suspended(number)
+    settlement.settle(claimed, Outcome(Status.DONE, answer="secret"))
+    message = Message.objects.get()
+    assert (message.status, message.error_code) == (Status.CANCELLED, faults.WITHHELD)
+    assert message.answer == ""
+
+
+def test_a_suspension_cancels_what_is_in_flight(number):
+    factories.message(number)
+    factories.suspended(number)
+    assert outbox.deliver() == 1
+    assert Message.objects.get().error_code == faults.WITHHELD
+
+
+def test_an_approval_cancels_nothing(number):
+    factories.message(number)
+    factories.suspended(number)
+    moderation.move(number, moderation.REINSTATE, actor=None)
+    outbox.OutboxEntry.objects.order_by("pk").first().delete()
+    outbox.deliver()
+    assert Message.objects.get().status == Status.QUEUED
+
+
+def settle_apart(pk: str) -> None:
+    try:
+        settlement.settle(claims.claim(pk, "w"), Outcome(Status.DONE, answer="x"))
+    finally:
+        close_old_connections()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_settlements_are_numbered_without_gap_or_double(number):
+    pks = [factories.message(number, open_id=f"p{index}").pk for index in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(settle_apart, pks))
+    seqs = FeedEntry.objects.order_by("pk").values_list("seq", flat=True)
+    assert sorted(seqs) == list(range(1, 41))
+
+
+def test_the_feed_is_read_in_order_and_each_entry_once(number):
+    wanted = [settled(number, open_id=f"p{index}").pk for index in range(5)]
+    first = feed.read(feed.Query(number.pk, limit=3))
+    second = feed.read(feed.Query(number.pk, cursor=first.next_cursor, limit=3))
+    assert [entry.message_id for entry in first.entries + second.entries] == wanted
+    assert (first.has_more, second.has_more) == (True, False)
+
+
+def test_an_empty_page_keeps_the_cursor(number):
+    page = feed.read(feed.Query(number.pk, cursor=7))
+    assert (page.entries, page.next_cursor, page.has_more) == ([], 7, False)
