@@ -1,0 +1,107 @@
+"""The frame of every DDIO view: envelope, limit, and how a view waits without a thread."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.cache import patch_vary_headers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from ddio_api import limits
+from ddio_api.authentication import App
+from ddio_api.errors import DdioError, answer_exception
+from ddio_api.rendering import JsonRenderer, envelope
+from portal.hold import HeldResponse, in_thread
+from portal.models import ServiceNumber
+from portal.request_ids import request_id_of
+
+Reply = tuple[Any, int]  # a result for the envelope, and the HTTP status
+
+
+class DdioView(APIView):
+    """One door of the open interface."""
+
+    metadata_class = None
+    takes_secrets = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if isinstance(request.user, App):
+            allowance = limits.take_request(request.user.pk)
+            self.headers = {**self.headers, **allowance.headers()}
+            if not allowance.allowed:
+                raise DdioError(45011, retry_after=allowance.wait)
+
+    @property
+    def number(self) -> ServiceNumber:
+        app: App = self.request.user
+        return app.number
+
+    def checked(self, serializer_class: type[Serializer[Any]], data: Any) -> dict[str, Any]:
+        """The validated input; raises 47001 with `fields`."""
+        serializer = serializer_class(data=data)
+        serializer.is_valid(raise_exception=True)
+        validated: dict[str, Any] = serializer.validated_data
+        return validated
+
+    def reply(self, result: Any, status: int = 200) -> Response:
+        return Response(envelope(result, request_id_of(self.request)), status=status)
+
+    def hold(self, until: Callable[[], Awaitable[None]], then: Callable[[], Reply]) -> HttpResponse:
+        """Answer later: `until` is awaited without thread or connection, `then` reads again.
+
+        What either raises becomes the same envelope as it would without the wait.
+        """
+
+        async def reply() -> Reply:
+            await until()
+            return await in_thread(then)
+
+        async def wait(response: HeldResponse) -> None:
+            outcome = (await asyncio.gather(reply(), return_exceptions=True))[0]
+            if isinstance(outcome, Exception):
+                answer = answer_exception(outcome, {"request": self.request, "view": self})
+                response.status_code, body = answer.status_code, answer.data
+                response.headers.update(answer.headers)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                result, response.status_code = outcome
+                body = envelope(result, request_id_of(self.request))
+            response.content = self._render(body)
+
+        return HeldResponse(wait, content_type="application/json; charset=utf-8")
+
+    @staticmethod
+    def _render(body: Mapping[str, Any]) -> bytes:
+        rendered: bytes = JsonRenderer().render(body)
+        return rendered
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(final, ["Authorization"])
+        final.setdefault("Cache-Control", "no-store")
+        return final
+
+
+class UnknownPath(DdioView):
+    """Whatever is not a door of the interface: 40404, with or without a token."""
+
+    authentication_classes = []
+    permission_classes = []
+    schema = None
+    http_method_names = ["get", "post", "put", "patch", "delete", "head", "options"]
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.args, self.kwargs, self.headers = args, kwargs, {}
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.request.accepted_renderer = JsonRenderer()
+        self.request.accepted_media_type = JsonRenderer.media_type
+        response = answer_exception(DdioError(40404), {"request": self.request, "view": self})
+        return self.finalize_response(self.request, response, *args, **kwargs)

@@ -1,0 +1,165 @@
+"""What callers may send, checked before anything else happens."""
+
+import math
+import re
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from rest_framework import serializers
+
+from bots.feed import PAGE_AT_MOST
+from bots.models import Status
+from ddio_api.errors import DdioError
+
+MESSAGE_CHARACTERS_AT_MOST = 16_000
+OPEN_ID_CHARACTERS_AT_MOST = 64
+TEXT_MESSAGE = 2  # DDIO's messageType: 1 html, 2 text, 3 audio, 4 location, 5 image, 6 file, 7 card
+CLIENT = "CLIENT"
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_CURSOR = re.compile(r"\d{1,18}", re.ASCII)
+_APP_ID = re.compile("fw[0-9a-f]{16}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class TextField(serializers.CharField):
+    """Text as it came: a string (no number, no boolean), nothing a database would refuse."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if _UNSTORABLE.search(data):
+            raise serializers.ValidationError(_("It holds NUL or half of a surrogate pair."))
+        return data
+
+
+class OpenIdField(TextField):
+    """The caller's own stable name for a person."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text.strip() or _CONTROL.search(text):
+            raise serializers.ValidationError(_("It must be a visible name."))
+        return text
+
+
+class WaitField(serializers.FloatField):
+    """Seconds to hold the request open; more than the server allows is taken as its most."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            min_value=0,
+            required=False,
+            default=0,
+            help_text=gettext_lazy("Seconds to wait for the result, up to the server's maximum."),
+            **kwargs,
+        )
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        try:
+            number = float(super().to_internal_value(data))
+        except OverflowError:  # an integer of more than 308 digits
+            self.fail("invalid")
+        if not math.isfinite(number):
+            self.fail("invalid")
+        return min(number, settings.DDIO_MAX_WAIT)
+
+
+class MessageField(serializers.Field[str, Any, Any, Any]):
+    """A string, or DDIO's {"messageType": 2, "body": "…"}."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = self._body(data) if isinstance(data, dict) else data
+        if not isinstance(text, str):
+            raise serializers.ValidationError(_("It must be text."))
+        if not text.strip():
+            raise DdioError(44004)
+        if len(text) > MESSAGE_CHARACTERS_AT_MOST:
+            raise DdioError(45002)
+        if _UNSTORABLE.search(text):
+            raise serializers.ValidationError(_("It holds NUL or half of a surrogate pair."))
+        return text
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+    @staticmethod
+    def _body(data: dict[str, Any]) -> Any:
+        kind = data.get("messageType", TEXT_MESSAGE)
+        if kind != TEXT_MESSAGE or isinstance(kind, bool):
+            raise serializers.ValidationError(_("Only text is answered: messageType 2."))
+        return data.get("body", "")
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    """appID and appSecret; what is missing or malformed gets its own code before any look-up."""
+
+    appID = TextField(max_length=64)
+    appSecret = TextField(max_length=256)
+    accessType = TextField(required=False, default=CLIENT)
+
+    @staticmethod
+    def one_spelling(data: Any) -> dict[str, Any]:
+        """DDIO writes appID, others write appId: both are taken."""
+        given = dict(data)
+        spelled = given.pop("appId", None)
+        return given if spelled is None else {"appID": spelled} | given
+
+    def to_internal_value(self, data: dict[str, Any]) -> dict[str, Any]:
+        for name, code in (("appID", 41002), ("appSecret", 41004)):
+            if data.get(name) in (None, ""):
+                raise DdioError(code)
+        asked: dict[str, Any] = super().to_internal_value(data)
+        if asked["accessType"] != CLIENT:
+            raise DdioError(40002)
+        if not _APP_ID.fullmatch(asked["appID"]):
+            raise DdioError(40013)
+        return asked
+
+
+class SendSerializer(serializers.Serializer[Any]):
+    openID = OpenIdField(max_length=OPEN_ID_CHARACTERS_AT_MOST)
+    message = MessageField()
+    conversationID = TextField(
+        max_length=64, required=False, allow_null=True, allow_blank=True, default=None
+    )
+    wait = WaitField()
+
+
+class FeedQuerySerializer(serializers.Serializer[Any]):
+    cursor = TextField(required=False, allow_blank=True, default="", max_length=18)
+    limit = serializers.IntegerField(
+        min_value=1, max_value=PAGE_AT_MOST, required=False, default=20
+    )
+    begin = serializers.DateTimeField(required=False)
+    end = serializers.DateTimeField(required=False)
+    status = serializers.ChoiceField(choices=Status.choices, required=False, allow_blank=True)
+    rating = serializers.ChoiceField(choices=["like", "dislike"], required=False, allow_blank=True)
+    openID = OpenIdField(max_length=OPEN_ID_CHARACTERS_AT_MOST, required=False)
+    wait = WaitField()
+
+    def validate_cursor(self, cursor: str) -> int:
+        if cursor and not _CURSOR.fullmatch(cursor):
+            raise serializers.ValidationError(_("Use the next_cursor of an earlier page."))
+        return int(cursor or 0)
+
+
+class ItemQuerySerializer(serializers.Serializer[Any]):
+    wait = WaitField()
+
+
+def idempotency_key(header: str | None) -> str:
+    """The key that the header gives, "" where there is none; raises 47001 for a bad one."""
+    if header is None:
+        return ""
+    if not _IDEMPOTENCY_KEY.fullmatch(header):
+        sentence = _("It must be 1 to 255 printable ASCII characters.")
+        raise DdioError(47001, fields={"Idempotency-Key": [sentence]})
+    return header

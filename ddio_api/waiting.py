@@ -1,0 +1,61 @@
+"""Waiting for a message to settle or a feed to grow, on the event loop alone.
+
+A wake-up is a hint that may get lost; so each wait also looks by itself every few seconds. While
+Valkey is away that look is the only way, and it comes more often.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from bots import feed
+from bots.models import Message
+from portal import wakeups
+from portal.hold import in_thread, stopping
+
+LOOK_SECONDS = 2.0
+
+
+def _is_settled(message_id: str) -> bool:
+    return not Message.objects.unsettled().filter(pk=message_id).exists()
+
+
+def _has_entries(query: feed.Query) -> bool:
+    return bool(feed.read(replace(query, limit=1)).entries)
+
+
+def settled(message_id: str, seconds: float) -> Callable[[], Awaitable[None]]:
+    """Returns when the message is settled or the time is up."""
+
+    async def wait() -> None:
+        channel = wakeups.settled_channel(message_id)
+        await _until(lambda: in_thread(_is_settled, message_id), channel, seconds)
+
+    return wait
+
+
+def grown(query: feed.Query, seconds: float) -> Callable[[], Awaitable[None]]:
+    """Returns when the query finds something or the time is up."""
+
+    async def wait() -> None:
+        channel = wakeups.number_channel(query.number_id)
+        await _until(lambda: in_thread(_has_entries, query), channel, seconds)
+
+    return wait
+
+
+async def _until(true: Callable[[], Awaitable[bool]], channel: str, seconds: float) -> None:
+    """Look, then wait to be woken or for LOOK_SECONDS, and so on; a stopping process lets go."""
+    deadline = time.monotonic() + seconds
+    async with wakeups.hub().listening(channel) as woken:
+        while not await true():
+            left = deadline - time.monotonic()
+            if left <= 0 or stopping().is_set():
+                return
+            try:
+                async with asyncio.timeout(min(LOOK_SECONDS, left)):
+                    await woken.wait()
+            except TimeoutError:
+                continue
+            woken.clear()

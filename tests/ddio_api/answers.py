@@ -1,0 +1,116 @@
+"""Answers for tests: settled by hand, at once or in a moment, and streams read to their end."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import close_old_connections
+
+from bots import claims, settlement
+from bots.following import Place
+from bots.models import Message, Status
+from ddio_api import streams
+from portal.models import ServiceNumber
+from tests import factories
+
+PATIENCE_SECONDS = 10.0
+
+
+def settle(message: Message, answer: str = "Hi.", **fields: Any) -> Message:
+    """Claim the message and settle it; `status`, `error_code` and the like may be named."""
+    claimed = claims.claim(message.pk, "tests")
+    assert claimed
+    counted = {"model": "echo", "prompt_tokens": 7, "completion_tokens": 3}
+    settlement.settle(
+        claimed, settlement.Outcome(**{"status": Status.DONE, "answer": answer} | counted | fields)
+    )
+    return Message.objects.select_related("person").get(pk=message.pk)
+
+
+def fail(message: Message, code: int = 71006) -> Message:
+    return settle(message, None, status=Status.FAILED, error_code=code)
+
+
+def settled(
+    made: ServiceNumber, text: str = "Hello?", answer: str = "Hi.", **asked: Any
+) -> Message:
+    return settle(factories.message(made, text, **asked), answer)
+
+
+@contextmanager
+def soon(function: Callable[[], Any], seconds: float = 0.15) -> Iterator[None]:
+    """Do it in another thread in a moment, with a connection of its own."""
+
+    def run() -> None:
+        try:
+            function()
+        finally:
+            close_old_connections()
+
+    timer = threading.Timer(seconds, run)
+    timer.start()
+    yield
+    timer.join()
+
+
+# Streams ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sse:
+    """One event as a browser reads it."""
+
+    name: str
+    id: str
+    data: dict[str, Any]
+
+
+def parse(chunk: bytes) -> Sse:
+    lines = chunk.decode().removesuffix("\n\n").split("\n")
+    fields = dict(line.split(": ", 1) for line in lines)
+    assert list(fields) == ["event", "id", "data"]
+    return Sse(fields["event"], fields["id"], json.loads(fields["data"]))
+
+
+def events(chunks: list[bytes]) -> list[Sse]:
+    return [parse(chunk) for chunk in chunks if chunk.startswith(b"event:")]
+
+
+async def collect(message_id: str, last_event_id: str = "") -> list[Sse]:
+    place = Place.parse(last_event_id)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return events([chunk async for chunk in streams.chunks(message_id, place)])
+
+
+def read(message: Message, last_event_id: str = "") -> list[Sse]:
+    return asyncio.run(collect(message.pk, last_event_id))
+
+
+def read_while(
+    message: Message, script: Callable[[], Awaitable[None]], last_event_id: str = ""
+) -> list[Sse]:
+    """What a reader gets who is there before the script begins."""
+
+    async def both() -> list[Sse]:
+        reader = asyncio.create_task(collect(message.pk, last_event_id))
+        await asyncio.sleep(0.05)
+        await script()
+        return await reader
+
+    return asyncio.run(both())
+
+
+def text_of(seen: list[Sse]) -> str:
+    """The text that a reader who keeps to `reset` has in the end."""
+    text = ""
+    for event in seen:
+        text = "" if event.name == "reset" else text + event.data.get("text", "")
+    return text
+
+
+def names(seen: list[Sse]) -> list[str]:
+    return [event.name for event in seen]

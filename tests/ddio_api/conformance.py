@@ -1,0 +1,78 @@
+"""Whether a response keeps what the schema promises of its operation."""
+
+import json
+from functools import cache
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
+
+from portal.hold import HeldStream
+
+BASE = "/platform/api2/"
+ALIKE_EVERYWHERE = (404, 405)  # an unknown path, a wrong method: of no operation
+
+
+@cache
+def schema() -> dict[str, Any]:
+    generated = SchemaGenerator().get_schema(public=True)
+    plain: dict[str, Any] = json.loads(json.dumps(generated, default=str))
+    return plain
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    """(path, method, operation) of every operation."""
+    return [
+        (path, method, operation)
+        for path, methods in schema()["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def _matches(template: str, path: str) -> bool:
+    wanted, given = template.split("/"), path.split("/")
+    return len(wanted) == len(given) and all(
+        want == give or want.startswith("{") for want, give in zip(wanted, given, strict=True)
+    )
+
+
+def _operation(response: HttpResponse) -> dict[str, Any] | None:
+    path, method = response.request["PATH_INFO"], response.request["REQUEST_METHOD"].lower()
+    found = [each for template, verb, each in operations() if verb == method
+             and _matches(template, path)]  # fmt: skip
+    return found[0] if found else None
+
+
+def checked(response: HttpResponse) -> HttpResponse:
+    """The response itself; AssertionError where it is not what the schema says."""
+    assert response.headers["X-Request-ID"]
+    if response.request["PATH_INFO"].startswith((f"{BASE}schema", f"{BASE}docs")):
+        return response
+    operation = _operation(response)
+    if isinstance(response, HeldStream):
+        assert operation
+        assert "text/event-stream" in operation["responses"]["200"]["content"]
+    elif response.status_code != 204 and response.request["REQUEST_METHOD"] != "HEAD":
+        _check_json(response, operation)
+    return response
+
+
+def _check_json(response: HttpResponse, operation: dict[str, Any] | None) -> None:
+    assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+    body = json.loads(response.content)
+    assert body["request_id"] == response.headers["X-Request-ID"]
+    if operation is None:
+        assert response.status_code in ALIKE_EVERYWHERE or response.status_code == 401
+        return
+    promised = operation["responses"].get(str(response.status_code))
+    assert promised, f"the schema does not know status {response.status_code} here"
+    content = promised["content"]["application/json"]
+    _check_shape(content["schema"], body)
+    if body["code"]:
+        codes = {example["value"]["code"] for example in content["examples"].values()}
+        assert body["code"] in codes
+
+
+def _check_shape(shape: dict[str, Any], body: Any) -> None:
+    Draft202012Validator({"components": schema()["components"], **shape}).validate(body)

@@ -1,0 +1,38 @@
+"""Every response that a test of the open interface sees is held against the schema."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.http import HttpResponse
+from django.utils import translation
+
+from tests.conftest import DdioClient
+from tests.ddio_api import conformance
+
+UNREACHABLE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def conforming(monkeypatch: pytest.MonkeyPatch) -> None:
+    finish, call = DdioClient._finished, DdioClient.call
+
+    def finished(response: HttpResponse) -> HttpResponse:
+        return conformance.checked(finish(response))
+
+    def called(client: DdioClient, method: str, path: str, **headers: str) -> HttpResponse:
+        return conformance.checked(call(client, method, path, **headers))
+
+    monkeypatch.setattr(DdioClient, "_finished", staticmethod(finished))
+    monkeypatch.setattr(DdioClient, "call", called)
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """A test that asks in Chinese leaves no Chinese behind."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def without_valkey(settings) -> None:
+    settings.REDIS_URL = UNREACHABLE
