@@ -40,7 +40,7 @@ check: test-environment
 	trap 'rm -rf "$$DATA_DIR"' EXIT; set -x; \
 	$(MANAGE) check; \
 	$(MANAGE) makemigrations --check --dry-run; \
-	DATABASE_URL=postgres://fuwuhao@127.0.0.1/fuwuhao SITE_URL=https://fuwuhao.example \
+	DATABASE_URL=postgres://fuwuhao@127.0.0.1/fuwuhao SITE_URL=https://fuwuhao.example TRUSTED_PROXIES=127.0.0.1 \
 		$(MANAGE) check --deploy --fail-level WARNING; \
 	$(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
 	$(PYTHON_OF_ENVIRONMENT) -m pytest --quiet tests/portal/test_translations.py

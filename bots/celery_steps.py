@@ -7,7 +7,7 @@ from celery import bootsteps
 from bots import worker
 
 
-class Answering(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types for it
+class Answering(bootsteps.StartStopStep):
     """Starts the loop and its timers after the pool; hands answers back before the pool waits."""
 
     requires = ("celery.worker.components:Pool",)

@@ -85,6 +85,9 @@ class Follower:
         self._load = load
         self._read_up_to = ""
         self._journal_is_there = True
+        self._finished = False
+        self._looked_at = 0.0
+        self._spoke_at = time.monotonic()
 
     def events(self, ended: Callable[[], bool] = lambda: False) -> AsyncGenerator[Event, None]:
         """Events until the row is settled, or until `ended` says so (a stopping process)."""
@@ -96,28 +99,36 @@ class Follower:
         listening: AbstractAsyncContextManager[asyncio.Event],
         ended: Callable[[], bool],
     ) -> AsyncGenerator[Event, None]:
-        looked_at, spoke_at = 0.0, time.monotonic()
         async with listening as woken:
-            while not ended():
+            while not (self._finished or ended()):
                 woken.clear()
                 pieces = await self._new_pieces()
-                for event in self._from_journal(pieces):
-                    spoke_at = time.monotonic()
+                events = self._from_journal(pieces)
+                if any(piece.is_end for piece in pieces) or self._should_look():
+                    events += await self._look()
+                for event in events or self._heartbeat():
                     yield event
-                at_end = any(piece.is_end for piece in pieces)
-                if at_end or time.monotonic() - looked_at >= self._patience:
-                    looked_at = time.monotonic()
-                    message = await self._load()
-                    if message is None:
-                        return
-                    if message.is_settled:
-                        for event in self._from_row(message):
-                            yield event
-                        return
-                if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
-                    spoke_at = time.monotonic()
-                    yield Quiet()
-                await self._doze(woken)
+                if not self._finished:
+                    await self._doze(woken)
+
+    def _should_look(self) -> bool:
+        return time.monotonic() - self._looked_at >= self._patience
+
+    async def _look(self) -> list[Event]:
+        """The end of the story where the row is settled, or gone; otherwise nothing."""
+        self._looked_at = time.monotonic()
+        message = await self._load()
+        if message is None:
+            self._finished = True
+            return []
+        return self._from_row(message) if message.is_settled else []
+
+    def _heartbeat(self) -> list[Event]:
+        """A sign of life where nothing was said for a while."""
+        if time.monotonic() - self._spoke_at < HEARTBEAT_SECONDS:
+            return []
+        self._spoke_at = time.monotonic()
+        return [Quiet()]
 
     @property
     def _patience(self) -> float:
@@ -149,6 +160,8 @@ class Follower:
             if piece.attempt > self.place.attempt:
                 events += self._begin(piece.attempt)
             events += self._extend(piece.text, piece.offset)
+        if events:
+            self._spoke_at = time.monotonic()
         return events
 
     def _begin(self, attempt: int) -> list[Event]:
@@ -167,6 +180,7 @@ class Follower:
 
     def _from_row(self, message: Message) -> list[Event]:
         """What is missing of the final text, then the row itself."""
+        self._finished = True
         text, events = message.answer or "", list[Event]()
         if message.attempt > self.place.attempt:
             events += self._begin(message.attempt)

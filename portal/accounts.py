@@ -1,5 +1,6 @@
 """The first administrator: a link that works until there is one. No default password anywhere."""
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
@@ -40,6 +41,6 @@ def become_first_administrator(token: str, email: str, password: str) -> User:
         list(User.objects.select_for_update().order_by("pk")[:1])
         check_link(token)
         user = User.objects.create_superuser(email, password, is_moderator=True)
-        user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         audit.record("account.first_administrator", actor=user)
     return user

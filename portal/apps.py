@@ -15,3 +15,4 @@ class PortalConfig(AppConfig):
         register(checks.secrets_are_strong)
         register(checks.site_is_safe)
         register(checks.sqlite_is_sound)
+        register(checks.proxies_are_addresses)

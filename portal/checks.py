@@ -1,6 +1,7 @@
 """System checks: what is wrong with the settings, by name, before anything starts."""
 
 import sqlite3
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -44,6 +45,23 @@ def site_is_safe(**_kwargs: Any) -> list[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS:
         message = "ALLOWED_HOSTS must name the hosts: '*' lets a forged Host into reset links."
         found.append(Error(message, id="portal.E005"))
+    return found
+
+
+def proxies_are_addresses(**_kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for entry in settings.TRUSTED_PROXIES:
+        try:
+            ip_network(entry, strict=False)
+        except ValueError:
+            message = f"TRUSTED_PROXIES: {entry!r} is neither an address nor a network (CIDR)."
+            found.append(Error(message, id="portal.E007"))
+    if settings.SITE_IS_HTTPS and not settings.TRUSTED_PROXIES:
+        message = (
+            "SITE_URL is https but TRUSTED_PROXIES is empty: pages would redirect forever."
+        )
+        hint = "Name the address of the proxy that speaks https and sets X-Forwarded-Proto."
+        found.append(checks.Warning(message, hint=hint, id="portal.W002"))
     return found
 
 

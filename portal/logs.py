@@ -51,7 +51,11 @@ def configure(config: dict[str, str]) -> None:
 def _formatter(kind: str) -> logging.Formatter:
     rendering: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if kind == "console":
-        rendering.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        # Never the default traceback: it prints local variables, and keys are among them.
+        plain = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        rendering.append(plain)
     else:
         rendering += [
             structlog.processors.format_exc_info,

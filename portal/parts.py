@@ -79,7 +79,7 @@ def others() -> list[Part]:
 
 
 def local_model() -> Part:
-    return _python("model", [MANAGE, "local_model"])
+    return _python("model", ["-m", "bots.local_model"])
 
 
 def worker() -> Part:

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.core.management import call_command
 
 from portal import outbox
+from portal.models import WorkerHeartbeat
 
 
 @shared_task
@@ -13,6 +14,7 @@ def deliver_outbox() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Forget what nobody needs any more: delivered outbox entries, expired sessions."""
+    """Forget what nobody needs any more: carried out, expired, or dead."""
     outbox.forget_done()
+    WorkerHeartbeat.objects.dead().delete()
     call_command("clearsessions")

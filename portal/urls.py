@@ -18,3 +18,7 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]
+
+handler400 = "ddio_api.fallbacks.bad_request"
+handler404 = "ddio_api.fallbacks.not_found"
+handler500 = "ddio_api.fallbacks.server_error"

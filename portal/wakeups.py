@@ -16,6 +16,7 @@ import structlog
 from redis.asyncio.client import PubSub
 
 from portal import valkey
+from portal.hold import until_stopping
 
 logger = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Hub:
         self._pubsub: PubSub | None = None
         self._commands = asyncio.Lock()
         self._listener: asyncio.Task[None] | None = None
+        self._last_call: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator[asyncio.Event]:
@@ -55,6 +57,8 @@ class Hub:
         self._waiting[channel].add(event)
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen())
+        if self._last_call is None:
+            self._last_call = asyncio.create_task(self._wake_all_at_the_end())
         try:
             await self._subscribe(channel)
             yield event
@@ -88,6 +92,12 @@ class Hub:
                 await getattr(self._pubsub, name)(channel)
             except (redis.RedisError, OSError):
                 logger.debug("wakeup_command_failed", command=name)
+
+    async def _wake_all_at_the_end(self) -> None:
+        """A process that is told to stop lets its readers say a last word."""
+        await until_stopping()
+        for event in [event for events in self._waiting.values() for event in events]:
+            event.set()
 
     async def _listen(self) -> None:
         """Hold the one connection; after a loss, take it up again with every channel."""

@@ -6,11 +6,15 @@ from django.db import models
 from django.utils import timezone
 
 FRESH = timedelta(seconds=15)
+GONE = timedelta(hours=1)
 
 
 class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
     def alive(self) -> "WorkerHeartbeatQuerySet":
         return self.filter(at__gt=timezone.now() - FRESH)
+
+    def dead(self) -> "WorkerHeartbeatQuerySet":
+        return self.filter(at__lt=timezone.now() - GONE)
 
 
 class WorkerHeartbeat(models.Model):

@@ -1,4 +1,4 @@
-"""From a claimed question to a settled answer, against a provider that is faked at its HTTP edge."""
+"""From a claimed question to a settled answer; the provider is faked at its HTTP edge."""
 
 import asyncio
 import time

@@ -104,7 +104,9 @@ class Server:
 
     def wait_gone(self) -> str:
         self.process.wait(timeout=15)
-        return self.output.read_text()
+        said = self.output.read_text()
+        self.output.unlink()
+        return said
 
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None

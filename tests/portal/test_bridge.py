@@ -369,8 +369,8 @@ def test_it_refuses_websocket_scopes(bridge):
 
 def test_it_names_what_is_misconfigured_and_does_not_start():
     server = Server(BRIDGE_LANGUAGE="no language")
-    assert server.process.wait(15) == 1
-    said = server.output.read_text()
+    said = server.wait_gone()
+    assert server.process.returncode == 1
     assert "translation.E001: You have provided an invalid value" in said
     assert "The web process does not start until this is mended." in said
     assert "Traceback" not in said

@@ -35,6 +35,7 @@ BROKEN = {
     "OUTBOUND_PORTS": "https",
     "REDIS_URL": "localhost:6379",
     "LOG_LEVEL": "LOUD",
+    "TRUSTED_PROXIES": "the proxy",
 }
 
 

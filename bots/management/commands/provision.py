@@ -5,6 +5,7 @@ import json
 import time
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -86,7 +87,8 @@ class Command(BaseCommand):
         developer.set_unusable_password()
         developer.full_clean()
         developer.save()
-        developer.emailaddress_set.create(email=developer.email, verified=True, primary=True)
+        address = {"email": developer.email, "verified": True, "primary": True}
+        EmailAddress.objects.create(user=developer, **address)
         return developer
 
     @staticmethod

@@ -20,9 +20,9 @@ from django.core.management import BaseCommand, call_command
 from django.db import Error as DatabaseFault
 from django.db import connections
 
-from bots.demo import ensure_demo_number
 from portal import embedded, parts
 from portal.accounts import first_administrator_link
+from portal.models import WorkerHeartbeat
 from portal.supervisor import Supervisor, foreground
 
 Say = Callable[[str], None]
@@ -178,13 +178,20 @@ def prepare_database() -> None:
     """Migrations and the demo number. Raises CannotStartError when the database does not serve."""
     try:
         call_command("migrate", interactive=False, verbosity=0)
-        ensure_demo_number()
+        call_command("demo_number")
+        forget_dead_workers()
     except DatabaseFault as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         message = f"the database could not be prepared: {reason}. DATABASE_URL names it."
         raise CannotStartError(message) from error
     finally:
         release_database()
+
+
+def forget_dead_workers() -> None:
+    """Of a database in our DATA_DIR all workers were ours, and they ended before we began."""
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        WorkerHeartbeat.objects.all().delete()
 
 
 def release_database() -> None:

@@ -1,0 +1,39 @@
+"""Answers to requests that fail before or beyond every view: JSON for machines, pages for people.
+
+Under the open interface's paths even a forged Host or a failing middleware gets the envelope.
+"""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+from ddio_api.errors import TABLE
+from portal.request_ids import request_id_of
+
+MACHINE_PATHS = ("/platform/", "/oauth2/", "/cgi-bin/", "/v1/", "/.well-known/")
+
+
+def _is_machine(request: HttpRequest) -> bool:
+    return request.path.startswith(MACHINE_PATHS)
+
+
+def _envelope(request: HttpRequest, code: int, status: int) -> JsonResponse:
+    body = {"code": code, "msg": str(TABLE[code].message), "request_id": request_id_of(request)}
+    return JsonResponse(body, status=status, json_dumps_params={"ensure_ascii": False})
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_machine(request):
+        return _envelope(request, 47001, 400)
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_machine(request):
+        return _envelope(request, 40404, 404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if _is_machine(request):
+        return _envelope(request, -1, 500)
+    return defaults.server_error(request)
