@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from bots import outbound
 from bots.outbound import OutboundRefused, ResponseCompressed, ResponseTooLarge
 from tests.bots.test_destinations import CLOSED
+from tests.bots.test_provider import wait_until
 
 PUBLIC = "93.184.215.14"
 LOOPBACK_FORMS = """
@@ -316,7 +317,7 @@ def test_an_answer_over_the_cap_is_refused_by_its_length(upstream):
 def test_an_answer_over_the_cap_is_cut_off_as_it_comes(upstream):
     with pytest.raises(ResponseTooLarge):
         ask(upstream, "huge", bytes_at_most=100_000)
-    assert upstream.calls()["aborted"] == 1
+    wait_until(lambda: upstream.calls()["aborted"] == 1)
 
 
 def test_the_setting_caps_where_the_caller_does_not(upstream, settings):

@@ -7,26 +7,21 @@ import socket
 import time
 import traceback
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
-import httpx2
 import pytest
 
-from bots import provider_faults
 from bots.provider import Endpoint, Provider, ProviderFault, Usage
-from tests.upstream import running_upstream
+from tests.upstream import Upstream, running_upstream
 
 KEY = "sk-test-canary-8f2c41d7"
 BAD_KEY = "sk-bad-canary-8f2c41d7"
 QUESTION = [{"role": "user", "content": "hello there"}]
 
 
-@pytest.fixture(autouse=True)
-def _short_deadlines(settings):
+@pytest.fixture
+def impatient(settings):
     settings.FIRST_TOKEN_SECONDS = 0.4
     settings.BETWEEN_TOKENS_SECONDS = 0.3
-    settings.ANSWER_SECONDS = 5
 
 
 def with_provider(work):
@@ -60,10 +55,6 @@ def fault(upstream, model="echo", key=KEY):
     with pytest.raises(ProviderFault) as raised:
         answer(upstream, model, key)
     return raised.value
-
-
-def probe(upstream, model="echo", key=KEY):
-    return with_provider(lambda provider: provider.probe(Endpoint(upstream.url, key, model)))
 
 
 def wait_until(condition):
@@ -124,8 +115,8 @@ def test_it_asks_again_by_the_newer_name_where_max_tokens_is_refused(upstream):
     assert upstream.calls()["last"]["body"]["max_completion_tokens"] == 7
 
 
-def test_slow_tokens_are_no_timeout(upstream, settings):
-    settings.BETWEEN_TOKENS_SECONDS = 0.5
+def test_steady_tokens_are_no_timeout_however_long_the_answer(upstream, settings):
+    settings.BETWEEN_TOKENS_SECONDS = 0.25
     assert "".join(answer(upstream, "brisk")[:-1]) == "You said: hello there"
 
 
@@ -145,9 +136,6 @@ def test_slow_tokens_are_no_timeout(upstream, settings):
         ("redirect", 71006, "unreachable"),
         ("reset", 71006, "unreachable"),
         ("sse-error", 71006, None),
-        ("hang", 71007, None),
-        ("stall", 71007, None),
-        ("drip", 71007, None),
         ("cut", 71008, None),
         ("no-finish", 71008, None),
         ("html", 71008, None),
@@ -161,6 +149,12 @@ def test_each_trouble_has_its_code_and_its_word_on_the_key(upstream, model, code
     trouble = fault(upstream, model)
     assert (trouble.code, trouble.key_status) == (code, key_status)
     assert trouble.evidence
+
+
+@pytest.mark.parametrize("model", ["hang", "stall", "drip"])
+def test_a_provider_that_stops_or_crawls_is_71007(upstream, impatient, model):
+    trouble = fault(upstream, model)
+    assert (trouble.code, trouble.key_status) == (71007, None)
 
 
 def test_a_refused_key_is_71002(upstream):
@@ -200,14 +194,11 @@ def test_an_address_that_the_guard_refuses_is_71006(upstream, settings):
     assert trouble.evidence.startswith("not called")
 
 
-def test_a_provider_that_accepts_and_is_silent_is_71007(settings):
+def test_a_provider_that_accepts_and_is_silent_is_71007(settings, impatient):
     settings.OUTBOUND_ALLOW = ["127.0.0.1"]
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ProviderFault) as raised:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
-        with_provider(
-            lambda provider: anext(provider.stream(Endpoint(url, KEY, "m"), [], request_id="r"))
-        )
-    assert (raised.value.code, raised.value.key_status) == (71007, "unreachable")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        trouble = fault(Upstream(silent.getsockname()[1]))
+    assert (trouble.code, trouble.key_status) == (71007, "unreachable")
 
 
 def test_an_answer_that_takes_too_long_in_all_is_71007(upstream, settings):
@@ -229,32 +220,6 @@ def test_a_429_tells_how_long_to_wait(upstream):
     assert fault(upstream, "429").retry_after == 1.0
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", 7.0),
-        ("0.5", 0.5),
-        ("0", 0.0),
-        ("99999", 3600.0),
-        ("inf", 3600.0),
-        ("-1", None),
-        ("nan", None),
-        ("soon", None),
-        ("", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("Wed, 21 Oct 2115 07:28:00 GMT", 3600.0),
-    ],
-)
-def test_it_reads_retry_after(value, seconds):
-    assert provider_faults.retry_after(httpx2.Headers({"Retry-After": value})) == seconds
-
-
-def test_it_reads_a_date_in_retry_after():
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    wait = provider_faults.retry_after(httpx2.Headers({"Retry-After": date}))
-    assert wait == pytest.approx(60, abs=2)
-
-
 # Secrets --------------------------------------------------------------------------------------
 
 
@@ -266,26 +231,6 @@ def test_a_key_that_the_provider_quotes_is_struck_out(upstream):
     trouble = fault(upstream, key=BAD_KEY)
     assert trouble.evidence.endswith("Incorrect API key provided: …")
     assert "canary" not in str(trouble)
-
-
-@pytest.mark.parametrize(
-    "quoted",
-    [KEY, KEY.upper(), f"<{KEY}>", KEY[:12] + "…", "…" + KEY[-10:], f'{{"key":"{KEY}"}}'],
-)
-def test_no_part_of_a_key_survives_scrubbing(quoted):
-    assert "canary" not in provider_faults.scrub(f"the key {quoted} is bad", KEY).casefold()
-
-
-def test_scrubbed_text_is_one_line_of_plain_characters():
-    assert provider_faults.scrub("a\r\nb\0\x1b[31mc\u202ed\ud83d", KEY) == "a b [31mc d\ufffd"
-
-
-def test_evidence_is_short_whatever_the_provider_sends(upstream):
-    long = "word " * 100_000
-    trouble = provider_faults.fault_of(
-        provider_faults.UnreadableReplyError(long), KEY, answering=True
-    )
-    assert len(trouble.evidence) <= 300
 
 
 @pytest.mark.parametrize("model", ["echo", "reset", "cut", "429"])
@@ -325,9 +270,7 @@ def test_what_the_operator_keeps_for_openai_does_not_travel(upstream, monkeypatc
 # Stopping -------------------------------------------------------------------------------------
 
 
-def test_closing_the_generator_closes_the_upstream_connection(upstream, settings):
-    settings.FIRST_TOKEN_SECONDS = 5
-
+def test_closing_the_generator_closes_the_upstream_connection(upstream):
     async def work(provider):
         call = provider.stream(Endpoint(upstream.url, KEY, "slow"), QUESTION, request_id="r")
         async with aclosing(call) as pieces:
@@ -338,9 +281,7 @@ def test_closing_the_generator_closes_the_upstream_connection(upstream, settings
 
 
 @pytest.mark.parametrize("model", ["slow", "hang"])
-def test_cancelling_the_task_closes_the_upstream_connection(upstream, settings, model):
-    settings.FIRST_TOKEN_SECONDS = settings.BETWEEN_TOKENS_SECONDS = 30
-
+def test_cancelling_the_task_closes_the_upstream_connection(upstream, model):
     async def work(provider):
         call = provider.stream(Endpoint(upstream.url, KEY, model), QUESTION, request_id="r")
         task = asyncio.create_task(_exhaust(call))
@@ -357,89 +298,6 @@ async def _exhaust(call):
         pass
 
 
-def test_a_fault_closes_the_upstream_connection(upstream):
+def test_a_fault_closes_the_upstream_connection(upstream, impatient):
     fault(upstream, "stall")
     wait_until(lambda: upstream.calls()["aborted"] == 1)
-
-
-# Probes ---------------------------------------------------------------------------------------
-
-
-def test_a_listed_model_makes_the_key_valid_without_a_chat_call(upstream):
-    verdict = probe(upstream)
-    assert (verdict.status, verdict.models) == ("valid", ["echo", "slow", "instant"])
-    assert upstream.calls()["total"] == 0
-
-
-@pytest.mark.parametrize(
-    ("model", "status"),
-    [
-        ("no-usage", "valid"),
-        ("refuse-max-tokens", "valid"),
-        ("402", "out_of_quota"),
-        ("403", "no_access"),
-        ("404", "no_access"),
-        ("429", "rate_limited"),
-        ("429-quota", "out_of_quota"),
-        ("400", "unreachable"),
-        ("500", "unreachable"),
-        ("redirect", "unreachable"),
-        ("reset", "unreachable"),
-        ("html", "unreachable"),
-        ("compressed", "unreachable"),
-        ("huge", "unreachable"),
-    ],
-)
-def test_a_model_that_is_not_listed_is_tried_with_one_token(upstream, model, status):
-    verdict = probe(upstream, model)
-    assert (verdict.status, verdict.models) == (status, ["echo", "slow", "instant"])
-    assert verdict.evidence
-
-
-def test_one_token_is_asked_for(upstream):
-    probe(upstream, "no-usage")
-    body = upstream.calls()["last"]["body"]
-    assert (body["max_tokens"], "stream" in body) == (1, False)
-
-
-def test_a_refused_key_is_invalid(upstream):
-    verdict = probe(upstream, key=BAD_KEY)
-    assert verdict.status == "invalid"
-    assert "canary" not in verdict.evidence
-
-
-def test_a_provider_without_a_list_is_asked_for_one_token(upstream):
-    verdict = probe(upstream, key="sk-nolist-1234")
-    assert (verdict.status, verdict.models) == ("valid", [])
-    assert upstream.calls()["total"] == 1
-
-
-def test_an_empty_list_is_no_list(settings):
-    settings.OUTBOUND_ALLOW = ["127.0.0.1"]
-    with running_upstream(models=[]) as upstream:
-        assert probe(upstream).status == "valid"
-        assert upstream.calls()["total"] == 1
-
-
-def test_without_a_model_a_list_is_enough(upstream):
-    assert probe(upstream, model="").status == "valid"
-
-
-def test_a_probe_gives_up_in_time(upstream, monkeypatch):
-    monkeypatch.setattr("bots.provider.PROBE_SECONDS", 0.2)
-    verdict = probe(upstream, "hang")
-    assert (verdict.status, verdict.evidence) == ("unreachable", "timed out")
-
-
-def test_a_probe_of_a_forbidden_address_is_a_verdict(upstream, settings):
-    settings.OUTBOUND_ALLOW = []
-    assert probe(upstream).status == "unreachable"
-
-
-def test_a_probe_of_a_base_url_that_is_none_is_a_verdict(upstream):
-    upstream.url = "http://[::1"
-    assert probe(upstream).status == "unreachable"
-
-
-def test_a_probe_with_an_impossible_key_is_a_verdict(upstream):
-    assert probe(upstream, key="sk with spaces").status == "invalid"
