@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from bots import claims, context, faults, settlement, vault
 from bots.journal import Writer
@@ -16,6 +17,7 @@ from bots.worker import Worker
 
 logger = structlog.get_logger(__name__)
 
+SETTLE_AGAIN_SECONDS = (0.2, 0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
 RETRY_BASE_SECONDS = 1.0
 RETRY_SECONDS_AT_MOST = 60.0
 
@@ -56,11 +58,27 @@ async def answer(message_id: str, worker: Worker) -> None:
     try:
         outcome = await _outcome(message, worker)
         if outcome:
-            await worker.database(settlement.settle, message, outcome)
+            await _settle(message, outcome, worker)
     except asyncio.CancelledError:
         logger.info("attempt_ended", message=message.pk, attempt=message.attempt)
     finally:
         worker.release(message.pk)
+
+
+async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
+    """Settle, however long the database is away: the answer is paid for already.
+
+    Whoever claims the message meanwhile fences us off, so trying longer than the lease is safe.
+    """
+    for pause in SETTLE_AGAIN_SECONDS:
+        try:
+            await worker.database(settlement.settle, message, outcome)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("settling_again", message=message.pk, error=repr(error), pause=pause)
+            await asyncio.sleep(pause)
+        else:
+            return
+    logger.error("settling_given_up", message=message.pk, attempt=message.attempt)
 
 
 async def _outcome(message: Message, worker: Worker) -> Outcome | None:

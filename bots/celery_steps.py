@@ -13,7 +13,7 @@ class Answering(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def start(self, parent: Any) -> None:
-        worker.current()
+        worker.start_current()
 
     def stop(self, parent: Any) -> None:
         worker.stop_current()

@@ -27,6 +27,7 @@ from bots.provider_faults import (
     fault_of,
     is_possible_key,
     said,
+    scrub,
 )
 
 __all__ = ["Endpoint", "Provider", "ProviderFault", "Usage", "Verdict"]
@@ -189,7 +190,8 @@ class Provider:
             raise
         except (ValueError, RecursionError):
             return []
-        return _model_names(page)
+        # The list is kept in the database, where no key may stand in clear.
+        return [name for name in _model_names(page) if name == scrub(name, endpoint.api_key)]
 
     async def _ask_for_one_token(self, endpoint: Endpoint) -> str:
         """The evidence that the key may use the model."""

@@ -115,7 +115,7 @@ class Worker:
         if running:
             await asyncio.wait(running, timeout=GRACE_SECONDS)
         unfinished = [(pk, attempt) for pk, (attempt, _task) in self._held.items()]
-        for task in [*self._timers, *(task for _attempt, task in self._held.values())]:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         await self._timed(lambda: self.database(claims.hand_back, unfinished))
         await self._timed(lambda: self.database(self._forget_heartbeat))
@@ -176,22 +176,28 @@ class Worker:
         WorkerHeartbeat.objects.filter(name=self.name).delete()
 
 
+class NoWorker(Exception):
+    """This process does not answer (any more): leave the work to the sweepers."""
+
+
 class _Current:
     worker: Worker | None = None
-    lock = threading.Lock()
+
+
+def start_current() -> None:
+    """Begin answering in this process."""
+    _Current.worker = Worker()
+    _Current.worker.start()
 
 
 def current() -> Worker:
-    """This process's worker, started at its first use where no worker step did so before."""
-    with _Current.lock:
-        if _Current.worker is None:
-            _Current.worker = Worker()
-            _Current.worker.start()
-        return _Current.worker
+    """This process's worker; raises NoWorker before its start and after its stop."""
+    if _Current.worker is None:
+        raise NoWorker
+    return _Current.worker
 
 
 def stop_current() -> None:
-    with _Current.lock:
-        worker, _Current.worker = _Current.worker, None
+    worker, _Current.worker = _Current.worker, None
     if worker:
         worker.stop()

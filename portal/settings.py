@@ -126,7 +126,7 @@ def _database() -> dict[str, Any]:
         config["OPTIONS"] |= SQLITE_OPTIONS
         config["CONN_MAX_AGE"] = None
     else:
-        pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+        pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5}
         config["OPTIONS"] |= {"pool": pool, "connect_timeout": 5}
         config["CONN_HEALTH_CHECKS"] = True
     return config

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from bots import answering, journal, settlement
@@ -150,6 +151,21 @@ def test_a_worker_that_stops_hands_its_answers_back(number, upstream, settings, 
     stored = Message.objects.get(pk=message.pk)
     assert (stored.status, stored.claimed_by) == (Status.QUEUED, "")
     assert stored.due_at <= timezone.now() + timedelta(seconds=1)
+
+
+def test_an_answer_is_kept_while_the_database_is_away(number, upstream, worker, monkeypatch):
+    factories.key(number, upstream.url)
+    message = factories.message(number, "ping")
+    settle, away = settlement.settle, [OperationalError("away"), OperationalError("away")]
+
+    def settle_later(*args):
+        if away:
+            raise away.pop()
+        return settle(*args)
+
+    monkeypatch.setattr(settlement, "settle", settle_later)
+    assert answer(worker, message).answer == "You said: ping"
+    assert upstream.calls()["total"] == 1
 
 
 def test_the_sweeper_nudges_what_is_overdue(number, worker, nudged, settings):

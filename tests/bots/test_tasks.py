@@ -1,0 +1,40 @@
+"""Celery's doors: they run on the process's worker, and let go quietly where there is none."""
+
+import pytest
+
+from bots import tasks, worker
+from bots.models import Message, Status
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def current():
+    worker.start_current()
+    yield worker.current()
+    worker.stop_current()
+
+
+def test_the_answer_task_answers(number, upstream, current):
+    factories.key(number, upstream.url)
+    tasks.answer(factories.message(number, "ping").pk)
+    assert Message.objects.get().answer == "You said: ping"
+
+
+def test_the_check_task_checks(number, upstream, current):
+    key = factories.key(number, upstream.url, status="pending")
+    tasks.check_key(key.pk)
+    key.refresh_from_db()
+    assert key.status == "valid"
+
+
+def test_a_row_that_is_gone_is_no_error(current):
+    assert tasks.answer("msg_gone") is None
+    assert tasks.check_key("key_gone") is None
+
+
+def test_a_process_that_does_not_answer_leaves_the_message_alone(number):
+    message = factories.message(number)
+    assert tasks.answer(message.pk) is None
+    assert Message.objects.get().status == Status.QUEUED
