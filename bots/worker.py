@@ -31,6 +31,7 @@ logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 DATABASE_THREADS = 8
+RESOLVER_THREADS = 32
 HEARTBEAT_SECONDS = 3.0
 GRACE_SECONDS = 8.0
 
@@ -41,6 +42,8 @@ class Worker:
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._loop = asyncio.new_event_loop()
+        # The loop resolves names in its default executor: a slow name must not hold up the others.
+        self._loop.set_default_executor(ThreadPoolExecutor(RESOLVER_THREADS))
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
         self._held: dict[str, tuple[int, asyncio.Task[Any]]] = {}
         self._timers: list[asyncio.Task[None]] = []

@@ -315,7 +315,7 @@ def test_an_answer_over_the_cap_is_refused_by_its_length(upstream):
 
 
 def test_an_answer_over_the_cap_is_cut_off_as_it_comes(upstream):
-    with pytest.raises(ResponseTooLarge):
+    with pytest.raises(ResponseTooLarge, match="100000"):
         ask(upstream, "huge", bytes_at_most=100_000)
     wait_until(lambda: upstream.calls()["aborted"] == 1)
 

@@ -60,6 +60,12 @@ def test_a_provider_without_a_list_is_asked_for_one_token(upstream):
     assert upstream.calls()["total"] == 1
 
 
+def test_a_list_that_quotes_the_key_is_kept_without_it(settings):
+    settings.OUTBOUND_ALLOW = ["127.0.0.1"]
+    with running_upstream(models=["echo", f"echo-{KEY}"]) as upstream:
+        assert probe(upstream).models == ["echo"]
+
+
 def test_an_empty_list_is_no_list(settings):
     settings.OUTBOUND_ALLOW = ["127.0.0.1"]
     with running_upstream(models=[]) as upstream:

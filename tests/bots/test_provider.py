@@ -201,6 +201,13 @@ def test_a_provider_that_accepts_and_is_silent_is_71007(settings, impatient):
     assert (trouble.code, trouble.key_status) == (71007, "unreachable")
 
 
+def test_a_silence_after_the_first_word_has_a_deadline_of_its_own(upstream, settings):
+    settings.FIRST_TOKEN_SECONDS, settings.BETWEEN_TOKENS_SECONDS = 30, 0.2
+    started = time.monotonic()
+    assert fault(upstream, "stall").code == 71007
+    assert time.monotonic() - started < 10
+
+
 def test_an_answer_that_takes_too_long_in_all_is_71007(upstream, settings):
     settings.ANSWER_SECONDS = 0.7
     assert fault(upstream, "slow").code == 71007

@@ -19,17 +19,37 @@ def event(delta, finish=None, **more):
 def read(*events):
     """What a call yields from a stream of these events (objects, or bytes as they are)."""
     lines = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in events]
-    content = b"".join(b"data: " + line + b"\n\n" for line in lines)
-    headers = {"content-type": "text/event-stream"}
+    return read_stream(httpx2.ByteStream(b"".join(b"data: " + line + b"\n\n" for line in lines)))
+
+
+def read_stream(stream):
+    def answer(_request):
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
 
     async def run():
         provider = Provider()
-        provider._http._transport = httpx2.MockTransport(
-            lambda _request: httpx2.Response(200, headers=headers, content=content)
-        )
+        provider._http._transport = httpx2.MockTransport(answer)
         return [piece async for piece in provider.stream(ENDPOINT, [], request_id="r")]
 
     return asyncio.run(run())
+
+
+class Slowly(httpx2.AsyncByteStream):
+    """The events, with a pause before each but the first."""
+
+    def __init__(self, pause, *events):
+        self._pause, self._events = pause, events
+
+    async def __aiter__(self):
+        for each in self._events:
+            yield b"data: " + json.dumps(each).encode() + b"\n\n"
+            await asyncio.sleep(self._pause)
+
+
+def test_naming_its_role_does_not_make_a_model_begin(settings):
+    settings.FIRST_TOKEN_SECONDS, settings.BETWEEN_TOKENS_SECONDS = 20, 0.05
+    events = event({"role": "assistant", "content": ""}), event({"content": "a"}, "stop")
+    assert read_stream(Slowly(0.2, *events)) == ["a"]
 
 
 def test_it_reads_text_that_comes_with_the_finish():
