@@ -14,12 +14,15 @@ from weakref import WeakKeyDictionary
 import redis
 import redis.asyncio
 from django.conf import settings
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 SOCKET_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
+CONNECTIONS_PER_LOOP = 32
+TURN_SECONDS = 2.0
 
 
 Answer = TypeVar("Answer")
@@ -58,20 +61,27 @@ _async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis
 )
 
 
-def async_client(**options: Any) -> redis.asyncio.Redis:
-    """This event loop's shared client; with options, a fresh one of the caller's own."""
+def async_client() -> redis.asyncio.Redis:
+    """This event loop's shared client: hundreds of answers take turns on a few connections."""
     loop = asyncio.get_running_loop()
-    if not options and loop in _async_clients:
-        return _async_clients[loop]
-    defaults: dict[str, Any] = {
-        "socket_timeout": SOCKET_SECONDS,
-        "socket_connect_timeout": SOCKET_SECONDS,
-        "retry": AsyncRetry(NoBackoff(), 1),
-    }
-    client = redis.asyncio.Redis.from_url(settings.REDIS_URL, **(defaults | options))
-    if not options:
-        _async_clients[loop] = client
-    return client
+    if loop not in _async_clients:
+        pool: Any = BlockingConnectionPool.from_url(
+            settings.REDIS_URL,
+            max_connections=CONNECTIONS_PER_LOOP,
+            timeout=TURN_SECONDS,
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=SOCKET_SECONDS,
+            retry=AsyncRetry(NoBackoff(), 1),
+        )
+        _async_clients[loop] = redis.asyncio.Redis(connection_pool=pool)
+    return _async_clients[loop]
+
+
+def listening_client() -> redis.asyncio.Redis:
+    """A client of the caller's own for a read that waits for ever; close it after use."""
+    return redis.asyncio.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=SOCKET_SECONDS
+    )
 
 
 def ask(command: Callable[[redis.Redis], Answer]) -> Answer:

@@ -102,7 +102,7 @@ class Hub:
     async def _listen(self) -> None:
         """Hold the one connection; after a loss, take it up again with every channel."""
         while self._waiting:
-            client = valkey.async_client(socket_timeout=None)
+            client = valkey.listening_client()
             pubsub = client.pubsub()
             try:
                 async with self._commands:
