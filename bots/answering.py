@@ -49,8 +49,8 @@ def make_plan(message: Message) -> Plan | None:
 
 async def answer(message_id: str, worker: Worker) -> None:
     """Answer the message if it is there to be claimed; otherwise do nothing."""
-    if worker.is_stopping:
-        return
+    if worker.is_stopping or worker.holds(message_id):
+        return  # what we still work on gets its lease back at the next renewal
     message = await worker.database(claims.claim, message_id, worker.name)
     if message is None:
         return
@@ -62,7 +62,7 @@ async def answer(message_id: str, worker: Worker) -> None:
     except asyncio.CancelledError:
         logger.info("attempt_ended", message=message.pk, attempt=message.attempt)
     finally:
-        worker.release(message.pk)
+        worker.release(message.pk, message.attempt)
 
 
 async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
@@ -122,17 +122,25 @@ async def _try_keys(message: Message, plan: Plan, worker: Worker) -> Outcome:
         try:
             outcome = await _stream(message, plan, (key, endpoint), journal, worker)
             if key.status != KeyStatus.VALID:
-                await worker.database(key.take_verdict, KeyStatus.VALID, "answered")
+                await _keep_verdict(worker, key, KeyStatus.VALID, "answered")
             return outcome
         except ProviderFault as fault:
             if fault.key_status:
-                await worker.database(key.take_verdict, fault.key_status, fault.evidence)
+                await _keep_verdict(worker, key, fault.key_status, fault.evidence)
             if journal.text:
                 raise
             last = fault
         finally:
             await journal.close()
     raise last or ProviderFault(faults.NO_USABLE_KEY, None, "no key")
+
+
+async def _keep_verdict(worker: Worker, key: ApiKey, status: str, evidence: str) -> None:
+    """A verdict is worth less than the answer: a database that is away does not spoil that."""
+    try:
+        await worker.database(key.take_verdict, status, evidence)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("verdict_not_kept", key=key.pk, status=status, error=repr(error))
 
 
 async def _stream(

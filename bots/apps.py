@@ -15,4 +15,5 @@ class BotsConfig(AppConfig):
         register(checks.vault_has_keys)
         register(checks.outbound_list_is_readable)
         register(checks.leases_outlive_renewals)
+        register(checks.local_model_is_there)
         consequences.register()

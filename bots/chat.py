@@ -73,7 +73,7 @@ def ask(question: Question) -> Message:
 @transaction.atomic
 def _accept(question: Question) -> Message:
     person = _locked_person(question)
-    earlier = _replayed(question)
+    earlier = replayed(question)
     if earlier:
         return earlier
     pending = person.messages.unsettled()[: settings.PENDING_PER_PERSON]
@@ -85,7 +85,8 @@ def _accept(question: Question) -> Message:
     return message
 
 
-def _replayed(question: Question) -> Message | None:
+def replayed(question: Question) -> Message | None:
+    """The earlier message of the question's idempotency key; raises IdempotencyConflict."""
     if not question.idempotency_key:
         return None
     kept = IdempotencyKey.objects.filter(number=question.number, key=question.idempotency_key)

@@ -1,5 +1,6 @@
 """System checks of what answering needs, by the variable's name."""
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,14 @@ def vault_has_keys(**_kwargs: Any) -> list[CheckMessage]:
 
 def outbound_list_is_readable(**_kwargs: Any) -> list[CheckMessage]:
     return [Error(sentence, id="bots.E002") for sentence in outbound.check_allow_list()]
+
+
+def local_model_is_there(**_kwargs: Any) -> list[CheckMessage]:
+    path = settings.LOCAL_MODEL_PATH
+    if not path or Path(path).expanduser().is_file():
+        return []
+    message = f"LOCAL_MODEL_PATH names no file: {path}. Unset it for the model that is included."
+    return [Error(message, id="bots.E004")]
 
 
 def leases_outlive_renewals(**_kwargs: Any) -> list[CheckMessage]:

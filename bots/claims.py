@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -20,8 +21,12 @@ def lease_end(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
+@transaction.atomic
 def claim(message_id: str, worker: str) -> Message | None:
-    """Take the message for this worker; None where there is nothing (more) to do for it."""
+    """Take the message for this worker; None where there is nothing (more) to do for it.
+
+    One transaction: read after the commit, the row might be another worker's next attempt.
+    """
     now = timezone.now()
     until = lease_end(now)
     claimed = (

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
+
 from bots import faults, settlement
 from bots.models import Message
 from portal import moderation, outbox
@@ -13,8 +15,14 @@ def register() -> None:
 
 
 def withhold_answers(payload: dict[str, Any]) -> None:
-    """A suspended or closed number answers nobody: what is in flight is cancelled, 50002."""
+    """A suspended or closed number answers nobody: what was in flight is cancelled, 50002.
+
+    Only what was asked before: a consequence may come late, when the number is back again.
+    """
     if payload["state"] not in (State.SUSPENDED, State.CLOSED):
         return
-    for message in Message.objects.unsettled().filter(number=payload["number"]).iterator():
+    asked_before = Message.objects.filter(
+        number=payload["number"], asked_at__lte=parse_datetime(payload["at"])
+    )
+    for message in asked_before.unsettled().iterator():
         settlement.cancel(message, faults.WITHHELD)

@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError
+
 from bots import journal
 from bots.journal import Piece
 from bots.models import Message
@@ -117,7 +119,10 @@ class Follower:
     async def _look(self) -> list[Event]:
         """The end of the story where the row is settled, or gone; otherwise nothing."""
         self._looked_at = time.monotonic()
-        message = await self._load()
+        try:
+            message = await self._load()
+        except (OperationalError, InterfaceError):
+            return []  # the database is away for a while; the journal goes on
         if message is None:
             self._finished = True
             return []

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from bots import claims, keys, settlement
@@ -34,6 +34,7 @@ DATABASE_THREADS = 8
 RESOLVER_THREADS = 32
 HEARTBEAT_SECONDS = 3.0
 GRACE_SECONDS = 8.0
+LAST_WORD_SECONDS = 3.0
 
 
 class Worker:
@@ -67,7 +68,7 @@ class Worker:
         self.run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._database.shutdown()
+        self._database.shutdown(wait=False, cancel_futures=True)
         logger.info("worker_stopped", worker=self.name)
 
     # On the loop --------------------------------------------------------------------------------
@@ -90,8 +91,12 @@ class Worker:
             raise RuntimeError("An answer is held by the task that writes it.")
         self._held[message_id] = (attempt, task)
 
-    def release(self, message_id: str) -> None:
-        self._held.pop(message_id, None)
+    def holds(self, message_id: str) -> bool:
+        return message_id in self._held
+
+    def release(self, message_id: str, attempt: int) -> None:
+        if self.holds(message_id) and self._held[message_id][0] == attempt:
+            del self._held[message_id]
 
     @property
     def is_stopping(self) -> bool:
@@ -118,10 +123,13 @@ class Worker:
         if running:
             await asyncio.wait(running, timeout=GRACE_SECONDS)
         unfinished = [(pk, attempt) for pk, (attempt, _task) in self._held.items()]
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
             task.cancel()
         await self._timed(lambda: self.database(claims.hand_back, unfinished))
         await self._timed(lambda: self.database(self._forget_heartbeat))
+        if left:
+            await asyncio.wait(left, timeout=LAST_WORD_SECONDS)
         await self.provider.aclose()
 
     async def _every(
@@ -132,11 +140,16 @@ class Worker:
             await self._timed(work)
 
     async def _timed(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A timer outlives a database that is away for a while."""
-        try:
-            await work()
-        except DatabaseError as error:
+        """Run one tick. Whatever it dies of, and be it a bug, the timer ticks on."""
+        tick = asyncio.create_task(work())
+        await asyncio.wait([tick])
+        if tick.cancelled():
+            return
+        error = tick.exception()
+        if isinstance(error, DatabaseError | InterfaceError):
             logger.warning("worker_timer_failed", error=repr(error))
+        elif error:
+            logger.error("worker_timer_failed", exc_info=error)
 
     async def _renew(self) -> None:
         attempts = {pk: attempt for pk, (attempt, _task) in self._held.items()}
@@ -157,13 +170,24 @@ class Worker:
                 await self._timed(self._renew)
 
     async def _sweep(self) -> None:
-        overdue = await self.database(claims.take_overdue)
+        await self._timed(self._sweep_messages)
+        await self._timed(self._sweep_keys)
+        await self._timed(self._deliver_outbox)
+
+    async def _sweep_messages(self) -> None:
+        """Nudge what is overdue, as far as there is room here: more would only fill the broker."""
+        room = settings.WORKER_CONCURRENCY - len(self._held)
+        overdue = await self.database(claims.take_overdue, room) if room > 0 else []
         if overdue:
             logger.info("swept", messages=len(overdue))
         for message_id in overdue:
             await self._nudge("bots.tasks.answer", message_id)
+
+    async def _sweep_keys(self) -> None:
         for key_id in await self.database(keys.take_overdue_checks):
             await self._nudge("bots.tasks.check_key", key_id)
+
+    async def _deliver_outbox(self) -> None:
         await self.database(outbox.deliver)
 
     async def _nudge(self, task: str, *args: Any) -> None:

@@ -24,22 +24,30 @@ class App:
     def pk(self) -> int:
         return self.number.pk
 
+    def admit_again(self) -> "App":
+        return admit(self.secret.number_id, self.secret.generation)
+
+
+def admit(number_id: int, generation: int) -> App:
+    """The app as it stands now; raises 40001 for a dead secret and 50002 for a silenced number.
+
+    Whoever waited asks again before answering: what killed a token meanwhile holds.
+    """
+    secrets = AppSecret.objects.filter(number=number_id, generation=generation)
+    secret = secrets.select_related("number").first()
+    if secret is None or secret.frozen_at or not secret.is_live(timezone.now()):
+        raise DdioError(40001)
+    if not secret.number.may_take_tokens:
+        raise DdioError(50002)
+    return App(secret.number, secret)
+
 
 class AccessTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer …` or DDIO's `access-token: …`; a call without a token is refused."""
 
     def authenticate(self, request: Request) -> tuple[App, tokens.AccessToken]:
         token = self._read(request)
-        secret = (
-            AppSecret.objects.filter(number=token.number_id, generation=token.generation)
-            .select_related("number")
-            .first()
-        )
-        if secret is None or secret.frozen_at or not secret.is_live(timezone.now()):
-            raise DdioError(40001)
-        if not secret.number.may_take_tokens:
-            raise DdioError(50002)
-        return App(secret.number, secret), token
+        return admit(token.number_id, token.generation), token
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -26,6 +26,7 @@ class DdioView(APIView):
     """One door of the open interface."""
 
     metadata_class = None
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     takes_secrets = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -37,9 +38,12 @@ class DdioView(APIView):
                 raise DdioError(45011, retry_after=allowance.wait)
 
     @property
+    def app(self) -> App:
+        return cast(App, self.request.user)
+
+    @property
     def number(self) -> ServiceNumber:
-        app: App = self.request.user
-        return app.number
+        return self.app.number
 
     def checked(self, serializer_class: type[Serializer[Any]], data: Any) -> dict[str, Any]:
         """The validated input; raises 47001 with `fields`."""
@@ -54,19 +58,26 @@ class DdioView(APIView):
     def hold(self, until: Callable[[], Awaitable[None]], then: Callable[[], Reply]) -> HttpResponse:
         """Answer later: `until` is awaited without thread or connection, `then` reads again.
 
-        What either raises becomes the same envelope as it would without the wait.
+        What either raises becomes the same envelope as it would without the wait. A token that was
+        killed during the wait gets nothing any more.
         """
+        app = self.app
+
+        def once_more() -> Reply:
+            app.admit_again()
+            return then()
 
         async def reply() -> Reply:
             await until()
-            return await in_thread(then)
+            return await in_thread(once_more)
 
         async def wait(response: HeldResponse) -> None:
             outcome = (await asyncio.gather(reply(), return_exceptions=True))[0]
             if isinstance(outcome, Exception):
                 answer = answer_exception(outcome, {"request": self.request, "view": self})
                 response.status_code, body = answer.status_code, answer.data
-                response.headers.update(answer.headers)
+                for name in {"Retry-After", "WWW-Authenticate"} & set(answer.headers):
+                    response[name] = answer.headers[name]
             elif isinstance(outcome, BaseException):
                 raise outcome
             else:
@@ -81,7 +92,7 @@ class DdioView(APIView):
         rendered: bytes = JsonRenderer().render(body)
         return rendered
 
-    def finalize_response(
+    def finalize_response(  # type: ignore[override]  # what is held is no Response of DRF's
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         final = super().finalize_response(request, response, *args, **kwargs)

@@ -1,5 +1,6 @@
 """What the schema says of each door: requests, answers, errors, and an example of everything."""
 
+import json
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -194,6 +195,12 @@ _ITEM = {
     "usage": {"promptTokens": 41, "completionTokens": 8, "totalTokens": 49},
     "seq": 1,
 }
+_STREAMED = (
+    'event: delta\nid: 1-24\ndata: {"text": "The capital of France is"}\n\n'
+    ": still here\n\n"
+    'event: delta\nid: 1-31\ndata: {"text": " Paris."}\n\n'
+    f"event: done\nid: 1-31-end\ndata: {json.dumps(_ITEM)}\n\n"
+)
 _TOKEN = {"access_token": "fwat_AQAAAA", "expires_in": 7200}
 
 TOKEN: dict[str, Any] = {
@@ -209,7 +216,9 @@ TOKEN: dict[str, Any] = {
             "request",
             value={"appID": "fw0123456789abcdef", "appSecret": "fwsk_0", "accessType": "CLIENT"},
             request_only=True,
+            media_type=media_type,
         )
+        for media_type in ("application/json", "application/x-www-form-urlencoded")
     ],
     "responses": {
         200: OpenApiResponse(
@@ -302,7 +311,11 @@ STREAM: dict[str, Any] = {
         )
     ],
     "responses": {
-        (200, "text/event-stream"): OpenApiTypes.STR,
+        (200, "text/event-stream"): OpenApiResponse(
+            OpenApiTypes.STR,
+            description="`delta`, `reset`, and exactly one `done` with the item",
+            examples=[OpenApiExample("stream", value=_STREAMED)],
+        ),
         204: OpenApiResponse(description="`done` was received already"),
         **_errors(*_COMMON, 40404),
     },

@@ -8,6 +8,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ddio_api.rendering import JsonRenderer
 
 YAML_NAMES = {"application/yaml", "application/x-yaml", "text/yaml", "application/vnd.oai.openapi"}
 
@@ -42,6 +45,11 @@ class DocsView(SpectacularSwaggerSplitView):
     url_name = "ddio-schema"
     template_name = "ddio_api/docs.html"
     takes_secrets = False
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Errors are no page: they have the envelope as everywhere."""
+        self.request.accepted_renderer = JsonRenderer()
+        return super().handle_exception(exc)
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):

@@ -7,9 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
 from ddio_api.errors import TABLE
-from portal.request_ids import request_id_of
-
-MACHINE_PATHS = ("/platform/", "/oauth2/", "/cgi-bin/", "/v1/", "/.well-known/")
+from portal.request_ids import MACHINE_PATHS, request_id_of
 
 
 def _is_machine(request: HttpRequest) -> bool:

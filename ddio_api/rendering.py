@@ -1,6 +1,6 @@
 """What goes out: always JSON, whatever was asked for (no 406)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
@@ -24,16 +24,17 @@ class JsonRenderer(JSONRenderer):
 class AlwaysJson(BaseContentNegotiation):
     """Never 406 and never 415: the first renderer and the first parser serve every request."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
-        return parsers[0]
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
 
     def select_renderer(
         self,
         request: Request,
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type or "application/json"
+        first = next(iter(renderers))
+        return first, first.media_type or "application/json"
 
 
 def envelope(result: Any, request_id: str) -> dict[str, Any]:

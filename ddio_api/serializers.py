@@ -1,12 +1,12 @@
 """What callers may send, checked before anything else happens."""
 
-import math
 import re
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bots.feed import PAGE_AT_MOST
@@ -19,6 +19,7 @@ TEXT_MESSAGE = 2  # DDIO's messageType: 1 html, 2 text, 3 audio, 4 location, 5 i
 CLIENT = "CLIENT"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
 _APP_ID = re.compile("fw[0-9a-f]{16}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -63,15 +64,28 @@ class WaitField(serializers.FloatField):
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool):
             self.fail("invalid")
-        try:
-            number = float(super().to_internal_value(data))
-        except OverflowError:  # an integer of more than 308 digits
-            self.fail("invalid")
-        if not math.isfinite(number):
-            self.fail("invalid")
-        return min(number, settings.DDIO_MAX_WAIT)
+        return min(float(super().to_internal_value(data)), settings.DDIO_MAX_WAIT)
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "minLength": 1, "maxLength": MESSAGE_CHARACTERS_AT_MOST},
+            {
+                "type": "object",
+                "properties": {
+                    "messageType": {"type": "integer", "enum": [TEXT_MESSAGE]},
+                    "body": {
+                        "type": "string",
+                        "minLength": 1,
+                        "maxLength": MESSAGE_CHARACTERS_AT_MOST,
+                    },
+                },
+                "required": ["body"],
+            },
+        ]
+    }
+)
 class MessageField(serializers.Field[str, Any, Any, Any]):
     """A string, or DDIO's {"messageType": 2, "body": "…"}."""
 
@@ -133,11 +147,18 @@ class SendSerializer(serializers.Serializer[Any]):
     wait = WaitField()
 
 
+class LimitField(serializers.IntegerField):
+    """Digits of ASCII; Python would also read `１２` and `1_0`."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not _INTEGER.fullmatch(str(data)):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
 class FeedQuerySerializer(serializers.Serializer[Any]):
     cursor = TextField(required=False, allow_blank=True, default="", max_length=18)
-    limit = serializers.IntegerField(
-        min_value=1, max_value=PAGE_AT_MOST, required=False, default=20
-    )
+    limit = LimitField(min_value=1, max_value=PAGE_AT_MOST, required=False, default=20)
     begin = serializers.DateTimeField(required=False)
     end = serializers.DateTimeField(required=False)
     status = serializers.ChoiceField(choices=Status.choices, required=False, allow_blank=True)

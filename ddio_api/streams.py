@@ -11,6 +11,8 @@ from typing import Any
 
 from bots.following import Delta, Done, Event, Follower, Place, Reset
 from bots.models import Message
+from ddio_api.authentication import App
+from ddio_api.errors import DdioError
 from ddio_api.items import answer_item
 from portal.hold import in_thread, stopping
 
@@ -18,7 +20,9 @@ HEARTBEAT = b": still here\n\n"
 RETRY_MILLISECONDS = 1000
 
 
-def _load(message_id: str) -> Message | None:
+def _load(app: App, message_id: str) -> Message | None:
+    """The row, for a caller who may still see it: raises 40001 and 50002."""
+    app.admit_again()
     return Message.objects.select_related("person").filter(pk=message_id).first()
 
 
@@ -37,10 +41,21 @@ def _rendered(event: Event) -> bytes:
     return HEARTBEAT
 
 
-async def chunks(message_id: str, place: Place) -> AsyncGenerator[bytes, None]:
-    """The stream from the reader's place on; a stopping process ends it, the client reconnects."""
+def _failure(error: DdioError) -> bytes:
+    data = {"code": error.code, "msg": str(error.message)}
+    return f"event: error\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+
+async def chunks(app: App, message_id: str, place: Place) -> AsyncGenerator[bytes, None]:
+    """The stream from the reader's place on; a stopping process ends it, the client reconnects.
+
+    A token that dies meanwhile ends it with `error`.
+    """
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-    follower = Follower(message_id, place, lambda: in_thread(_load, message_id))
-    async with aclosing(follower.events(ended=lambda: stopping().is_set())) as events:
-        async for event in events:
-            yield _rendered(event)
+    follower = Follower(message_id, place, lambda: in_thread(_load, app, message_id))
+    try:
+        async with aclosing(follower.events(ended=lambda: stopping().is_set())) as events:
+            async for event in events:
+                yield _rendered(event)
+    except DdioError as error:
+        yield _failure(error)

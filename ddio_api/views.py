@@ -88,17 +88,21 @@ class ChatSendView(DdioView):
             conversation_id=asked["conversationID"] or None,
             idempotency_key=key,
         )
-        with limits.ask_quota(self.number.pk, question.open_id) as quota:
-            try:
-                message = chat.ask(question)
-            except chat.UnknownPerson as error:
-                raise DdioError(40003) from error
-            except chat.UnknownConversation as error:
-                raise DdioError(40404) from error
-            except chat.TooManyPending as error:
-                raise DdioError(45011, retry_after=1) from error
-            except chat.IdempotencyConflict as error:
-                raise DdioError(40900) from error
+        try:
+            return chat.replayed(question) or self._ask(question)
+        except chat.UnknownPerson as error:
+            raise DdioError(40003) from error
+        except chat.UnknownConversation as error:
+            raise DdioError(40404) from error
+        except chat.TooManyPending as error:
+            raise DdioError(45011, retry_after=1) from error
+        except chat.IdempotencyConflict as error:
+            raise DdioError(40900) from error
+
+    @staticmethod
+    def _ask(question: chat.Question) -> Message:
+        with limits.ask_quota(question.number.pk, question.open_id) as quota:
+            message = chat.ask(question)
             if message.is_new:
                 quota.keep()
         return message
@@ -170,7 +174,7 @@ class StreamView(DdioView):
         place = Place.parse(request.headers.get("Last-Event-ID", ""))
         if place.ended:
             return HttpResponse(status=204)
-        return HeldStream(lambda: streams.chunks(message.pk, place))
+        return HeldStream(lambda: streams.chunks(self.app, message.pk, place))
 
 
 def message_of(view: DdioView, message_id: str) -> Message:

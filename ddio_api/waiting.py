@@ -1,10 +1,11 @@
 """Waiting for a message to settle or a feed to grow, on the event loop alone.
 
 A wake-up is a hint that may get lost; so each wait also looks by itself every few seconds. While
-Valkey is away that look is the only way, and it comes more often.
+Valkey is away that look is the only way.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -54,7 +55,9 @@ async def _until(true: Callable[[], Awaitable[bool]], channel: str, seconds: flo
             if left <= 0 or stopping().is_set():
                 return
             try:
-                async with asyncio.timeout(min(LOOK_SECONDS, left)):
+                # Spread, or a thousand readers would all look at the same moment.
+                patience = LOOK_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311
+                async with asyncio.timeout(min(patience, left)):
                     await woken.wait()
             except TimeoutError:
                 continue

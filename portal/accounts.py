@@ -2,6 +2,7 @@
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 from django.core import signing
 from django.db import transaction
 from django.urls import reverse
@@ -38,7 +39,8 @@ def check_link(token: str) -> None:
 def become_first_administrator(token: str, email: str, password: str) -> User:
     """Make the administrator; of two who follow the link at once, one wins."""
     with transaction.atomic():
-        list(User.objects.select_for_update().order_by("pk")[:1])
+        # A row that is always there, even where there is no account yet to be locked.
+        ContentType.objects.select_for_update().get(app_label="portal", model="user")
         check_link(token)
         user = User.objects.create_superuser(email, password, is_moderator=True)
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)

@@ -28,17 +28,10 @@ from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 from portal import hold
 from portal.bridge_answer import Exchange, Send, failed, headers_of
-from portal.bridge_request import (
-    MEBIBYTE,
-    Body,
-    BodyReader,
-    ClientGoneError,
-    Receive,
-    RefusedError,
-    Scope,
-    build_environ,
-)
+from portal.bridge_body import MEBIBYTE, Body, BodyReader, Receive, RefusedError, Scope
+from portal.bridge_request import build_environ, client_of
 from portal.hold import HeldResponse, HeldStream
+from portal.request_ids import HEADER
 
 BODY_BYTES_AT_MOST = 2 * MEBIBYTE  # unless settings.BODY_BYTES_AT_MOST says otherwise
 EXPORTS_AT_ONCE = 4
@@ -141,8 +134,6 @@ class Bridge:
     async def _serve(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
         try:
             response, content = await self._ask_django(scope, receive, exchange.context)
-        except ClientGoneError:
-            return
         except RefusedError as refusal:
             await exchange.refuse(refusal.status)
             return
@@ -162,7 +153,7 @@ class Bridge:
     ) -> tuple[HttpResponseBase, bytes | None]:
         body = Body()
         try:
-            await self._bodies.fill(body, scope, receive)
+            await self._bodies.fill(body, scope, receive, client_of(scope, self._trusted))
             environ = build_environ(scope, body, self._trusted)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(
@@ -190,10 +181,9 @@ class Bridge:
     async def _hold(self, response: HeldResponse, exchange: Exchange) -> None:
         work = asyncio.create_task(response.resolve(), context=exchange.context)
         if not await exchange.attend(work):
-            _make_plain(response, HTTPStatus.SERVICE_UNAVAILABLE)
-            response["Retry-After"] = "1"
+            _replace(response, HTTPStatus.SERVICE_UNAVAILABLE, exchange)
         elif failed(work, exchange):
-            _make_plain(response, HTTPStatus.INTERNAL_SERVER_ERROR)
+            _replace(response, HTTPStatus.INTERNAL_SERVER_ERROR, exchange)
         await exchange.answer(response, response.content)
 
     async def _stream(self, response: HeldStream, exchange: Exchange) -> None:
@@ -219,7 +209,7 @@ class Bridge:
             await exchange.cut()
         else:
             status = HTTPStatus.INTERNAL_SERVER_ERROR if ended else HTTPStatus.SERVICE_UNAVAILABLE
-            await exchange.refuse(status)
+            await exchange.refuse(status, response.get(HEADER, ""))
 
     async def _pump_export(self, response: StreamingHttpResponse, exchange: Exchange) -> None:
         in_executor = asyncio.get_running_loop().run_in_executor
@@ -252,7 +242,10 @@ async def _pump(response: HeldStream, exchange: Exchange) -> None:
             await exchange.push(chunk)
 
 
-def _make_plain(response: HttpResponse, status: HTTPStatus) -> None:
+def _replace(response: HttpResponse, status: HTTPStatus, exchange: Exchange) -> None:
+    """Make it an answer of our own; what middleware put on it stays."""
+    headers, content = exchange.refusal(status, response.get(HEADER, ""))
     response.status_code = status
-    response.content = status.phrase
-    response["Content-Type"] = "text/plain; charset=utf-8"
+    response.content = content
+    for name, value in headers.items():
+        response[name] = value

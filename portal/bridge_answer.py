@@ -14,7 +14,10 @@ import structlog
 from django.http.response import HttpResponseBase
 
 from portal import hold
-from portal.bridge_request import Receive, Scope
+from portal.bridge_body import Receive, Scope
+from portal.bridge_refusal import refusal
+from portal.bridge_request import header_of
+from portal.request_ids import HEADER, sound_or_new
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -42,7 +45,7 @@ class Exchange:
         self.head = scope["method"] == "HEAD"
         self.started = False
         self.context = contextvars.copy_context()  # the view runs in it, and what it began
-        self._ends = (scope.get("client"), scope.get("server"))
+        self._scope = scope
         self._receive = receive
         self._send = send
 
@@ -61,14 +64,21 @@ class Exchange:
         await self.start(response.status_code, headers_of(response))
         await self._send({"type": "http.response.body", "body": b"" if self.head else content})
 
-    async def refuse(self, status: HTTPStatus) -> None:
-        """A plain answer of our own; the connection ends, its request may be half read."""
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers.append((b"retry-after", b"1"))
-        await self.start(status, headers)
-        content = b"" if self.head else status.phrase.encode()
-        await self._send({"type": "http.response.body", "body": content})
+    async def refuse(self, status: HTTPStatus, request_id: str = "") -> None:
+        """An answer of our own; the connection ends, its request may be half read.
+
+        `request_id` is the one by which Django knows the request, if it saw it.
+        """
+        headers, content = self.refusal(status, request_id)
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await self.start(status, [*pairs, (b"connection", b"close")])
+        await self._send({"type": "http.response.body", "body": b"" if self.head else content})
+
+    def refusal(self, status: HTTPStatus, request_id: str = "") -> tuple[dict[str, str], bytes]:
+        """Headers and content of an answer of our own; see `refuse`."""
+        known = request_id or sound_or_new(header_of(self._scope, HEADER.lower().encode()))
+        accept_language = header_of(self._scope, b"accept-language")
+        return refusal(status, self.path, known, accept_language)
 
     async def push(self, piece: bytes) -> None:
         """Send one piece; waits while the client is behind. Raises ReaderStalledError."""
@@ -88,7 +98,8 @@ class Exchange:
         Granian can only end a response in pieces as if it were complete, and a client that
         stopped reading would keep its connection for ever. So we shut the socket under it.
         """
-        await asyncio.to_thread(_shut_socket, *self._ends)
+        ends = (self._scope.get("client"), self._scope.get("server"))
+        await asyncio.to_thread(_shut_socket, *ends)
 
     async def attend(self, work: asyncio.Task[None]) -> bool:
         """Wait for the work, but not longer than the client or this process is there.

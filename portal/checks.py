@@ -57,9 +57,7 @@ def proxies_are_addresses(**_kwargs: Any) -> list[CheckMessage]:
             message = f"TRUSTED_PROXIES: {entry!r} is neither an address nor a network (CIDR)."
             found.append(Error(message, id="portal.E007"))
     if settings.SITE_IS_HTTPS and not settings.TRUSTED_PROXIES:
-        message = (
-            "SITE_URL is https but TRUSTED_PROXIES is empty: pages would redirect forever."
-        )
+        message = "SITE_URL is https but TRUSTED_PROXIES is empty: pages would redirect forever."
         hint = "Name the address of the proxy that speaks https and sets X-Forwarded-Proto."
         found.append(checks.Warning(message, hint=hint, id="portal.W002"))
     return found

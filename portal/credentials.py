@@ -85,6 +85,7 @@ def reset(
         raise ValueError(f"The overlap must be between 0 and {OVERLAP_AT_MOST}.")
     now = timezone.now()
     with transaction.atomic():
+        ServiceNumber.objects.select_for_update().get(pk=number.pk)
         older = number.secrets.live(now)
         older.filter(expires_at__gt=now + overlap).update(expires_at=now + overlap)
         older.filter(expires_at=None).update(expires_at=now + overlap)
@@ -111,9 +112,12 @@ def freeze(secret: AppSecret, *, actor: User | None, frozen: bool = True) -> Non
 def verify(app_id: str, clear: str, now: datetime | None = None) -> AppSecret | None:
     """The live secret that this is, with its number; None where app or secret is wrong.
 
-    An unknown app, a mistyped and a wrong secret take the same path: one lookup, one comparison
-    (security.md, line 12). Raises SecretFrozen for the right secret while it is frozen.
+    An unknown app and a wrong secret take the same path: one lookup, one comparison (security.md,
+    line 12). A typing error is refused before that, whatever the app; it says nothing of it.
+    Raises SecretFrozen for the right secret while it is frozen.
     """
+    if not looks_right(clear):
+        return None
     live = AppSecret.objects.live(now).filter(number__app_id=app_id).select_related("number")
     theirs = digest(clear)
     found = None
@@ -121,7 +125,7 @@ def verify(app_id: str, clear: str, now: datetime | None = None) -> AppSecret | 
         if hmac.compare_digest(candidate.digest, theirs):
             found = candidate
     hmac.compare_digest(theirs, digest(app_id))
-    if found is None or not looks_right(clear):
+    if found is None:
         return None
     if found.frozen_at:
         raise SecretFrozen

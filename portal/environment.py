@@ -6,6 +6,7 @@ once and before anything starts. So a reader that fails keeps the default and fi
 """
 
 import os
+import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,23 @@ def url(variable: str, default: str, schemes: Sequence[str]) -> str:
     if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
         return str(_refuse(variable, f"it must begin with {schemes[0]}://", default))
     return value
+
+
+def time_zone(variable: str, default: str) -> str:
+    value = env.str(variable, default="") or default
+    if value not in zoneinfo.available_timezones():
+        return str(
+            _refuse(variable, "it must be a time zone's name, such as Asia/Shanghai", default)
+        )
+    return value
+
+
+def mail_server(variable: str) -> dict[str, Any]:
+    """Django's e-mail settings; without a server, mails become files in DATA_DIR/mail."""
+    files = {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend"}
+    hint = "it must look like smtp+tls://user:password@host:587"
+    settings: dict[str, Any] = read(env.email_url, variable, files, hint=hint)
+    return settings
 
 
 def ports(variable: str, default: list[str]) -> list[int]:

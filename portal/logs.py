@@ -5,6 +5,7 @@ that a newline in a field cannot forge a second line. No message text, no secret
 """
 
 import logging
+import re
 import sys
 from typing import Any
 
@@ -13,6 +14,15 @@ import structlog
 # Celery's line for each task taken and done says less than ours for each message settled.
 QUIET = ("httpx2", "httpcore2", "openai", "asyncio", "celery.worker.strategy", "celery.app.trace")
 
+_LINKS = re.compile(r"(/accounts/(?:first-administrator|confirm-email|password/reset/key)/)[^/\s]+")
+
+
+def _hide_links(_logger: Any, _method: str, event: Any) -> Any:
+    """A link that signs somebody in is a secret, and request paths are logged."""
+    event["event"] = _LINKS.sub(r"\1…", str(event.get("event", "")))
+    return event
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -20,6 +30,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
+    _hide_links,
 ]
 
 

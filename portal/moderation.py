@@ -62,11 +62,10 @@ def move(
     _authorise(number, transition, actor)
     if transition.needs_reason and not reason.strip():
         raise TransitionRefused(_("Give a reason: the developer will read it."))
+    now = timezone.now()
     with transaction.atomic():
         here = ServiceNumber.objects.filter(pk=number.pk, state__in=transition.origins)
-        moved = here.update(
-            state=transition.target, state_reason=reason, state_changed_at=timezone.now()
-        )
+        moved = here.update(state=transition.target, state_reason=reason, state_changed_at=now)
         if not moved:
             number.refresh_from_db(fields=["state"])
             state = number.get_state_display()
@@ -78,5 +77,7 @@ def move(
             target=transition.target.value,
             reason=reason,
         )
-        outbox.add(STATE_CHANGED, number=number.pk, state=transition.target.value)
+        outbox.add(
+            STATE_CHANGED, number=number.pk, state=transition.target.value, at=now.isoformat()
+        )
     number.refresh_from_db(fields=["state", "state_reason", "state_changed_at"])

@@ -22,6 +22,8 @@ Handler = Callable[[dict[str, Any]], None]
 AGAIN_AFTER = timedelta(seconds=30)
 KEEP_DONE = timedelta(days=7)
 BATCH = 100
+# What a handler may die of without holding up the entries behind it: the world, or its own bug.
+FAILURES = (DatabaseError, OSError, AttributeError, LookupError, TypeError, ValueError)
 
 _handlers: dict[str, Handler] = {}
 
@@ -53,8 +55,8 @@ def _deliver_one(entry: OutboxEntry) -> bool:
         return False
     try:
         handler(entry.payload)
-    except (DatabaseError, OSError) as error:
-        logger.warning("outbox_entry_failed", entry=entry.pk, topic=entry.topic, error=repr(error))
+    except FAILURES as error:
+        logger.error("outbox_entry_failed", entry=entry.pk, topic=entry.topic, exc_info=error)
         return False
     OutboxEntry.objects.filter(pk=entry.pk).update(done_at=timezone.now())
     return True

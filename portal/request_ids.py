@@ -1,4 +1,7 @@
-"""Every request has an id: the caller's where it is a sound one, otherwise ours."""
+"""Every request has an id: the caller's where it is a sound one, otherwise ours.
+
+Here is also by which paths machines ask, because every answer to them names that id.
+"""
 
 import re
 from collections.abc import Callable
@@ -9,7 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from portal.ids import new_id
 
 HEADER = "X-Request-ID"
+# Under these even a failure is JSON: an envelope with the request's id.
+MACHINE_PATHS = ("/platform/", "/oauth2/", "/cgi-bin/", "/v1/", "/.well-known/")
 _SOUND = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+def sound_or_new(given: str) -> str:
+    """The id that the caller gave where it is a sound one, otherwise a new one."""
+    return given if _SOUND.fullmatch(given) else new_id("req")
 
 
 def request_id_of(request: HttpRequest) -> str:
@@ -24,8 +34,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(HEADER, "")
-        request_id = given if _SOUND.fullmatch(given) else new_id("req")
+        request_id = sound_or_new(request.headers.get(HEADER, ""))
         request.META["fuwuhao.request_id"] = request_id
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)

@@ -17,9 +17,10 @@ from portal.environment import (
     choice,
     env,
     integer,
+    mail_server,
     ports,
-    read,
     seconds,
+    time_zone,
     url,
     words,
 )
@@ -113,21 +114,28 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
 }
+# A connection that died in silence (failover, a dropped NAT entry) is given up after seconds, not
+# after the hours that the kernel would wait.
+POSTGRESQL_KEEPALIVE = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 DATABASE_POOL_SIZE = integer("DATABASE_POOL_SIZE", 16, at_least=2)
 
 
 def _database() -> dict[str, Any]:
     default = f"sqlite:///{DATA_DIR / 'fuwuhao.sqlite3'}"
-    hint = "it must look like postgres://user:password@host:5432/name or sqlite:////path"
-    config: dict[str, Any] = read(env.db_url, "DATABASE_URL", {}, hint=hint)
-    config = config or env.db_url_config(default)
+    address = url("DATABASE_URL", default, ["postgres", "postgresql", "sqlite"])
+    config: dict[str, Any] = env.db_url_config(address)
     config["OPTIONS"] = dict(config.get("OPTIONS") or {})
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] |= SQLITE_OPTIONS
         config["CONN_MAX_AGE"] = None
     else:
-        pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 5}
-        config["OPTIONS"] |= {"pool": pool, "connect_timeout": 5}
+        pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2}
+        config["OPTIONS"] |= {"pool": pool, "connect_timeout": 5} | POSTGRESQL_KEEPALIVE
         config["CONN_HEALTH_CHECKS"] = True
     return config
 
@@ -160,6 +168,9 @@ ACCOUNT_PREVENT_ENUMERATION = True
 # The stock login_failed limit counts per account alone, so a stranger could lock a victim out.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip"}
 LOGIN_REDIRECT_URL = "/"
+ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
+MFA_ADAPTER = "portal.second_factor.Adapter"
+MFA_TOTP_ISSUER = "Fuwuhao"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -168,8 +179,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
-EMAIL_CONFIG = read(env.email_url, "EMAIL_URL", {})
-vars().update(EMAIL_CONFIG or {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend"})
+vars().update(mail_server("EMAIL_URL"))
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"fuwuhao@{_site_host}")
 
@@ -179,7 +189,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = time_zone("TIME_ZONE", "UTC")
 
 # Pages' safety --------------------------------------------------------------------------------
 

@@ -22,7 +22,10 @@ from redis.retry import Retry
 SOCKET_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
 CONNECTIONS_PER_LOOP = 32
+# A lost connection is worth a second try; after a timeout the first one may still be counted.
+LOST = (redis.ConnectionError,)
 TURN_SECONDS = 2.0
+HEALTH_CHECK_SECONDS = 15
 
 
 Answer = TypeVar("Answer")
@@ -52,7 +55,7 @@ def _sync_client(url: str) -> redis.Redis:
         url,
         socket_timeout=SOCKET_SECONDS,
         socket_connect_timeout=SOCKET_SECONDS,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 1, supported_errors=LOST),
     )
 
 
@@ -71,7 +74,7 @@ def async_client() -> redis.asyncio.Redis:
             timeout=TURN_SECONDS,
             socket_timeout=SOCKET_SECONDS,
             socket_connect_timeout=SOCKET_SECONDS,
-            retry=AsyncRetry(NoBackoff(), 1),
+            retry=AsyncRetry(NoBackoff(), 1, supported_errors=LOST),
         )
         _async_clients[loop] = redis.asyncio.Redis(connection_pool=pool)
     return _async_clients[loop]
@@ -80,7 +83,10 @@ def async_client() -> redis.asyncio.Redis:
 def listening_client() -> redis.asyncio.Redis:
     """A client of the caller's own for a read that waits for ever; close it after use."""
     return redis.asyncio.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=SOCKET_SECONDS
+        settings.REDIS_URL,
+        socket_timeout=None,
+        socket_connect_timeout=SOCKET_SECONDS,
+        health_check_interval=HEALTH_CHECK_SECONDS,
     )
 
 

@@ -67,12 +67,12 @@ class Hub:
 
     async def _subscribe(self, channel: str) -> None:
         """Wait until the server has the subscription, so that nothing falls between."""
-        confirmed = self._confirmed.get(channel)
-        if confirmed is None:
-            confirmed = self._confirmed[channel] = asyncio.Event()
-            await self._command("subscribe", channel)
+        is_first = channel not in self._confirmed
+        confirmed = self._confirmed.setdefault(channel, asyncio.Event())
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
+                if is_first:
+                    await self._command("subscribe", channel)
                 await confirmed.wait()
         except TimeoutError:
             logger.debug("wakeup_subscription_unconfirmed", channel=channel)
@@ -105,7 +105,7 @@ class Hub:
             client = valkey.listening_client()
             pubsub = client.pubsub()
             try:
-                async with self._commands:
+                async with asyncio.timeout(CONFIRM_SECONDS), self._commands:
                     await pubsub.subscribe(*self._waiting)
                     self._pubsub = pubsub
                 await self._hand_out(pubsub)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,16 @@ def _wait_for_valkey() -> None:
 def clean_valkey(valkey_server: None) -> None:
     valkey._Pause.until = 0.0
     redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
+
+
+_NUDGE = nudges.nudge
+
+
+@pytest.fixture
+def real_nudge(nudged: list[tuple[Any, ...]]) -> Callable[..., bool]:
+    """The nudge that does reach for a broker."""
+    nudges._Broker.away_until = 0.0
+    return _NUDGE
 
 
 @pytest.fixture(autouse=True)

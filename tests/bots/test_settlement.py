@@ -73,6 +73,14 @@ def test_a_suspension_cancels_what_is_in_flight(number):
     assert Message.objects.get().error_code == faults.WITHHELD
 
 
+def test_a_suspension_carried_out_late_spares_what_was_asked_afterwards(number):
+    factories.suspended(number)
+    moderation.move(number, moderation.REINSTATE, actor=None)
+    factories.message(number)
+    outbox.deliver()
+    assert Message.objects.get().status == Status.QUEUED
+
+
 def test_an_approval_cancels_nothing(number):
     factories.message(number)
     factories.suspended(number)

@@ -1,12 +1,13 @@
 """Answers for tests: settled by hand, at once or in a moment, and streams read to their end."""
 
 import asyncio
+import functools
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import close_old_connections
 
@@ -14,10 +15,12 @@ from bots import claims, settlement
 from bots.following import Place
 from bots.models import Message, Status
 from ddio_api import streams
+from ddio_api.authentication import App
 from portal.models import ServiceNumber
 from tests import factories
 
 PATIENCE_SECONDS = 10.0
+Result = TypeVar("Result")
 
 
 def settle(message: Message, answer: str = "Hi.", **fields: Any) -> Message:
@@ -41,17 +44,23 @@ def settled(
     return settle(factories.message(made, text, **asked), answer)
 
 
-@contextmanager
-def soon(function: Callable[[], Any], seconds: float = 0.15) -> Iterator[None]:
-    """Do it in another thread in a moment, with a connection of its own."""
+def apart(function: Callable[..., Result]) -> Callable[..., Result]:
+    """For another thread, which has a database connection of its own and leaves none behind."""
 
-    def run() -> None:
+    @functools.wraps(function)
+    def run(*args: Any) -> Result:
         try:
-            function()
+            return function(*args)
         finally:
             close_old_connections()
 
-    timer = threading.Timer(seconds, run)
+    return run
+
+
+@contextmanager
+def soon(function: Callable[[], Any], seconds: float = 0.15) -> Iterator[None]:
+    """Do it in another thread in a moment."""
+    timer = threading.Timer(seconds, apart(function))
     timer.start()
     yield
     timer.join()
@@ -80,14 +89,19 @@ def events(chunks: list[bytes]) -> list[Sse]:
     return [parse(chunk) for chunk in chunks if chunk.startswith(b"event:")]
 
 
-async def collect(message_id: str, last_event_id: str = "") -> list[Sse]:
+def app_of(message: Message) -> App:
+    """A caller who may see the message."""
+    return App(message.number, factories.secret(message.number).row)
+
+
+async def collect(app: App, message_id: str, last_event_id: str = "") -> list[Sse]:
     place = Place.parse(last_event_id)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        return events([chunk async for chunk in streams.chunks(message_id, place)])
+        return events([chunk async for chunk in streams.chunks(app, message_id, place)])
 
 
 def read(message: Message, last_event_id: str = "") -> list[Sse]:
-    return asyncio.run(collect(message.pk, last_event_id))
+    return asyncio.run(collect(app_of(message), message.pk, last_event_id))
 
 
 def read_while(
@@ -95,8 +109,10 @@ def read_while(
 ) -> list[Sse]:
     """What a reader gets who is there before the script begins."""
 
+    app = app_of(message)
+
     async def both() -> list[Sse]:
-        reader = asyncio.create_task(collect(message.pk, last_event_id))
+        reader = asyncio.create_task(collect(app, message.pk, last_event_id))
         await asyncio.sleep(0.05)
         await script()
         return await reader

@@ -27,6 +27,12 @@ def conforming(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def static_files_are_found_when_asked_for(settings) -> None:
+    """Otherwise each test client reads the whole list of them first, for 40 ms."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True)
 def in_english() -> Iterator[None]:
     """A test that asks in Chinese leaves no Chinese behind."""
     with translation.override("en"):

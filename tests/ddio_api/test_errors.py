@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError, connection
 from bots import feed
 from ddio_api import errors
 from ddio_api.errors import TABLE
+from portal import credentials
 from portal.hold import HeldResponse
 from tests import factories
 from tests.ddio_api.scenes import SCENES, Scene
@@ -50,11 +51,16 @@ def test_the_sentence_is_the_tables(scene, code):
     assert SCENES[code](scene).json()["msg"] == str(TABLE[code].message)
 
 
-@pytest.mark.parametrize("language", ["zh-Hans", "zh-CN", "zh-Hans-CN,zh;q=0.9,en;q=0.5"])
 @pytest.mark.parametrize("code", TABLE)
-def test_the_sentence_is_in_the_callers_language(scene, code, language):
-    scene.headers["Accept-Language"] = language
+def test_the_sentence_is_in_the_callers_language(scene, code):
+    scene.headers["Accept-Language"] = "zh-Hans"
     assert HAN.search(SCENES[code](scene).json()["msg"])
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "zh", "zh-Hans-CN,zh;q=0.9,en;q=0.5"])
+def test_chinese_has_several_names(scene, language):
+    scene.headers["Accept-Language"] = language
+    assert HAN.search(SCENES[40404](scene).json()["msg"])
 
 
 def test_a_sentence_about_a_field_is_in_the_callers_language_too(scene):
@@ -72,9 +78,9 @@ def test_who_has_no_token_hears_how_to_bring_one(anonymous):
     assert anonymous.get("chat/feedback").headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_every_429_says_when_to_come_again(scene):
-    assert int(SCENES[45009](scene).headers["Retry-After"]) >= 1
-    assert int(SCENES[45011](scene).headers["Retry-After"]) >= 1
+@pytest.mark.parametrize("code", [45009, 45011])
+def test_every_429_says_when_to_come_again(scene, code):
+    assert int(SCENES[code](scene).headers["Retry-After"]) >= 1
 
 
 @pytest.mark.parametrize(
@@ -108,12 +114,11 @@ def test_a_wrong_method_is_told_the_right_ones(client_of_alice, path, wrong, all
     assert wrong not in answer.headers["Allow"].split(", ")
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", UNKNOWN)
-def test_an_unknown_path_is_40404_for_every_method(anonymous, method, path):
-    answer = anonymous.call(method, path)
-    assert (answer.status_code, answer.json()["code"]) == (404, 40404)
-    assert answer.headers["X-Request-ID"]
+def test_an_unknown_path_is_40404_for_every_method(anonymous, path):
+    answers = [anonymous.call(method, path) for method in METHODS]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(404, 40404)}
+    assert {answer.headers["X-Request-ID"][:4] for answer in answers} == {"req_"}
 
 
 def test_an_unknown_path_answers_head_too(anonymous):
@@ -158,7 +163,7 @@ def test_a_database_that_is_away_is_a_503(client_of_alice, path, failure):
 
 
 def test_a_token_and_an_ask_meet_the_same_503(client_of_alice, anonymous, number):
-    body = {"appID": number.app_id, "appSecret": "x"}
+    body = {"appID": number.app_id, "appSecret": credentials.new_secret()}
     with connection.execute_wrapper(raising(OperationalError)):
         token = anonymous.post("token", body)
         asked = client_of_alice.post("chat/send", {"openID": "alice", "message": "Hello?"})

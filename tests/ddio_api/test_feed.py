@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import close_old_connections, connection
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bots.models import FeedCounter, FeedEntry, Message
 from tests import factories
-from tests.ddio_api.answers import fail, settle, settled, soon
+from tests.ddio_api.answers import apart, fail, settle, settled, soon
 
 pytestmark = pytest.mark.django_db
 WAITING = pytest.mark.django_db(transaction=True)
@@ -218,15 +218,8 @@ def test_a_page_that_is_not_empty_does_not_wait(client_of_alice, number):
 @WAITING
 def test_a_follower_misses_nothing_while_many_settle(client_of_alice, number):
     messages = [factories.message(number, open_id=f"p{index}") for index in range(40)]
-
-    def settle_apart(message):
-        try:
-            settle(message)
-        finally:
-            close_old_connections()
-
     with ThreadPoolExecutor(8) as pool:
-        running = pool.map(settle_apart, messages)
+        running = pool.map(apart(settle), messages)
         seen = follow(client_of_alice, len(messages))
         list(running)
     assert [item["seq"] for item in seen] == list(range(1, 41))

@@ -5,14 +5,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import close_old_connections
 
 from bots import answering
 from bots.models import Conversation, Message, Person
 from portal.hold import HeldResponse
 from tests import factories
 from tests.conftest import DdioClient, ddio_client
-from tests.ddio_api.answers import fail, settle, soon
+from tests.ddio_api.answers import apart, fail, settle, soon
 
 pytestmark = pytest.mark.django_db
 WAITING = pytest.mark.django_db(transaction=True)
@@ -157,7 +156,9 @@ def test_a_stopping_process_lets_waiting_callers_go(client_of_alice, monkeypatch
     stopped = asyncio.Event()
     stopped.set()
     monkeypatch.setattr("ddio_api.waiting.stopping", lambda: stopped)
+    started = time.monotonic()
     assert send(client_of_alice, wait=10).status_code == 202
+    assert time.monotonic() - started < 2
 
 
 @WAITING
@@ -228,13 +229,10 @@ def test_fifty_parallel_requests_with_one_key_are_one_message(number):
     client = ddio_client(number)
 
     def post(_index: int) -> str:
-        try:
-            return send(client, key="k1").json()["result"]["messageID"]
-        finally:
-            close_old_connections()
+        return send(client, key="k1").json()["result"]["messageID"]
 
     with ThreadPoolExecutor(10) as pool:
-        messages = set(pool.map(post, range(50)))
+        messages = set(pool.map(apart(post), range(50)))
     assert len(messages) == Message.objects.count() == 1
 
 
@@ -245,3 +243,12 @@ def test_a_real_worker_answers_it(client_of_alice, number, upstream, worker):
     worker.run(answering.answer(asked, worker))
     item = client_of_alice.get(f"chat/feedback/{asked}").json()["result"]
     assert (item["answer"], item["model"]) == ("You said: ping", "echo")
+
+
+def test_a_replay_is_answered_after_the_quota_is_used_up(client_of_alice, settings):
+    settings.ASKS_PER_PERSON_AND_DAY = 1
+    body, key = {"openID": "alice", "message": "Hello?"}, {"Idempotency-Key": "k1"}
+    first = client_of_alice.post("chat/send", body, **key)
+    again = client_of_alice.post("chat/send", body, **key)
+    other = client_of_alice.post("chat/send", body)
+    assert [answer.status_code for answer in (first, again, other)] == [202, 202, 429]

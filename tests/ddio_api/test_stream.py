@@ -4,14 +4,25 @@ import asyncio
 import json
 
 import pytest
+from django.db import OperationalError
 
 from bots import claims, following, journal, settlement
 from bots.models import Message, Status
 from ddio_api import streams
-from portal import valkey
+from portal import credentials, valkey
 from portal.hold import HeldStream, in_thread, stopping
 from tests import factories
-from tests.ddio_api.answers import collect, fail, names, read, read_while, settle, settled, text_of
+from tests.ddio_api.answers import (
+    app_of,
+    collect,
+    fail,
+    names,
+    read,
+    read_while,
+    settle,
+    settled,
+    text_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,8 +108,10 @@ def test_every_event_has_an_id_of_its_own(message, story):
 
 
 def test_several_readers_see_the_same_text(message, story):
+    app = app_of(message)
+
     async def three() -> list[str]:
-        readers = [asyncio.create_task(collect(message.pk)) for _ in range(3)]
+        readers = [asyncio.create_task(collect(app, message.pk)) for _ in range(3)]
         await story()
         return [text_of(await reader) for reader in readers]
 
@@ -190,14 +203,14 @@ def test_a_reader_of_the_first_attempt_who_comes_back_is_reset(number, message):
 def test_a_late_piece_of_a_dead_attempt_is_not_shown(message):
     async def overtaken() -> None:
         await write(message, ["Right"], attempt=2)
-        await write(message, ["Wrong"], attempt=1)
+        await write(message, ["Wrong, and at length"], attempt=1)
         await write(message, ["Right."], attempt=2)
         await in_thread(Message.objects.update, attempt=1)
         await in_thread(settle, message, "Right.")
 
     seen = read_while(message, overtaken)
     assert text_of(seen) == "Right."
-    assert "Wrong" not in json.dumps([event.data for event in seen])
+    assert "length" not in json.dumps([event.data for event in seen])
 
 
 def test_a_flushed_journal_leaves_no_gap_and_no_repeat(message):
@@ -213,6 +226,22 @@ def test_a_flushed_journal_leaves_no_gap_and_no_repeat(message):
         await in_thread(settle, message, "one two three")
 
     assert text_of(read_while(message, flushed)) == "one two three"
+
+
+@pytest.mark.parametrize("place", ["", "1-0", "1-2", "1-4", "1-8", "1-10"])
+def test_a_journal_that_lost_its_beginning_leaves_no_gap(message, place):
+    async def late() -> None:
+        writer = journal.Writer(message.pk, 1)
+        writer.put("one two ")
+        await asyncio.sleep(0.05)
+        await forget_the_journal(message)
+        writer.put("three")
+        await writer.close()
+
+    asyncio.run(late())
+    seen = read(settle(message, "one two three"), place)
+    known = following.Place.parse(place).offset
+    assert "one two three"[:known] + text_of(seen) == "one two three"
 
 
 def test_a_failure_takes_the_text_back(message):
@@ -251,8 +280,10 @@ def test_done_comes_once_however_often_the_end_is_told(message, story):
 def test_a_quiet_stream_says_that_it_is_there(message, monkeypatch):
     monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.05)
 
+    app = app_of(message)
+
     async def first(count: int) -> list[bytes]:
-        stream = streams.chunks(message.pk, following.Place())
+        stream = streams.chunks(app, message.pk, following.Place())
         async with asyncio.timeout(5):
             return [await anext(stream) for _ in range(count)]
 
@@ -286,3 +317,33 @@ def test_a_stopping_process_ends_it_without_done(message):
 def test_a_message_that_is_gone_ends_the_stream(message):
     Message.objects.all().delete()
     assert read(message) == []
+
+
+def test_a_token_that_dies_meanwhile_ends_the_stream_with_error(message, monkeypatch):
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.05)
+    app = app_of(message)
+
+    async def revoked_meanwhile() -> list[bytes]:
+        stream = streams.chunks(app, message.pk, following.Place())
+        begun = [await anext(stream)]
+        await in_thread(credentials.revoke, app.secret, actor=None)
+        async with asyncio.timeout(5):
+            return begun + [chunk async for chunk in stream]
+
+    last = asyncio.run(revoked_meanwhile())[-1]
+    assert last.startswith(b'event: error\ndata: {"code": 40001')
+
+
+def test_a_database_that_is_away_for_a_moment_does_not_end_the_stream(message, monkeypatch):
+    loads = [OperationalError("away"), OperationalError("away")]
+    load = streams._load
+
+    def load_later(*args):
+        if loads:
+            raise loads.pop()
+        return load(*args)
+
+    monkeypatch.setattr(streams, "_load", load_later)
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.05)
+    seen = read_while(message, lambda: in_thread(settle, message, "Hi."))
+    assert names(seen) == ["delta", "done"]

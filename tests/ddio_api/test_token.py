@@ -91,6 +91,15 @@ def test_it_refuses_a_wrong_secret(anonymous, number, secret):
     assert "WWW-Authenticate" not in answer.headers
 
 
+def test_a_mistyped_secret_is_refused_without_a_look_into_the_database(
+    anonymous, number, secret, django_assert_num_queries
+):
+    mistyped = secret.clear[:-1] + ("a" if secret.clear[-1] != "a" else "b")
+    with django_assert_num_queries(0):
+        answer = anonymous.post("token", {"appID": number.app_id, "appSecret": mistyped})
+    assert answer.json()["code"] == 40125
+
+
 def test_it_refuses_another_numbers_secret(anonymous, number, charlies_number):
     answer = ask(anonymous, number, factories.secret(charlies_number))
     assert answer.json()["code"] == 40125

@@ -65,6 +65,11 @@ class Client:
             pass
         return self.seen
 
+    def end(self) -> "Client":
+        """Say that nothing more will be said, and go on listening."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self
+
     def close(self) -> None:
         self.socket.close()
 

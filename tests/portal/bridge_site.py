@@ -19,10 +19,11 @@ from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, S
 from django.urls import path, re_path
 from django.utils import translation
 
-from portal import bridge_answer, bridge_request
+from portal import bridge_answer, bridge_body
 from portal.hold import HeldResponse, HeldStream, in_thread, stopping
 
-bridge_request.BODY_SECONDS = float(os.environ.get("BRIDGE_BODY_SECONDS", "1"))
+bridge_body.BODY_SECONDS = float(os.environ.get("BRIDGE_BODY_SECONDS", "1"))
+bridge_body.PACE_SECONDS = bridge_body.TURN_SECONDS = 1.0
 bridge_answer.READER_STALL_SECONDS = 1.0
 
 events: Counter[str] = Counter()
@@ -213,10 +214,12 @@ urlpatterns = [
     path("held", held),
     path("held-until-stop", held_until_stop),
     path("held-broken", held_broken),
+    path("v1/held-broken", held_broken),
     path("held-reading", held_reading),
     path("stream", stream),
     path("stream-broken", stream_broken),
     path("file", file),
     path("export", export),
+    path("v1/export", export),
     path("slow", slow),
 ]

@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from ipaddress import ip_network
-from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 
 from portal.bridge import Bridge
-from portal.bridge_request import Body, BodyReader, RefusedError, build_environ, client_address
+from portal.bridge_body import Body
+from portal.bridge_request import build_environ, client_address
 from tests.portal.bridge_server import Server, eventually
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"), ip_network("127.0.0.1")]
@@ -39,122 +39,7 @@ def bridge(settings) -> Bridge:
     return Bridge(WSGIHandler())
 
 
-def chunked(*pieces: bytes) -> bytes:
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (*pieces, b""))
-
-
-def read_body(pieces: list[bytes]) -> Body:
-    messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
-    messages[-1]["more_body"] = False
-
-    async def receive() -> dict[str, Any]:
-        return messages.pop(0)
-
-    body = Body()
-    scope = {"headers": [(b"transfer-encoding", b"chunked")], "http_version": "1.1"}
-    asyncio.run(BodyReader(at_most=100).fill(body, scope, receive))
-    return body
-
-
-CHUNKED = "Transfer-Encoding: chunked"
 CLOSE = "Connection: close"
-
-
-# Bodies -----------------------------------------------------------------------------------------
-
-
-def test_it_reads_a_chunked_body(server):
-    body = chunked(b"hello ", b"wide ", b"world")
-    answer = server.client().say("POST /body HTTP/1.1", CHUNKED, CLOSE, body=body).rest()
-    assert answer.endswith(b'{"length": 16, "head": "hello wide world"}')
-
-
-def test_it_reads_a_body_with_a_length(server):
-    answer = server.request("POST", "/body", b"x" * 100_000).read()
-    assert json.loads(answer)["length"] == 100_000
-
-
-def test_it_takes_an_absent_body_for_an_empty_one(server):
-    answer = server.client().say("POST /body HTTP/1.1", CLOSE).rest()
-    assert answer.endswith(b'{"length": 0, "head": ""}')
-
-
-def test_it_lets_the_door_answer_413_to_a_large_body(server):
-    answer = server.request("POST", "/body", b"x" * 3_000_000)
-    assert (answer.status, answer.read()) == (413, b'{"code": 45002}')
-
-
-def test_it_lets_the_door_answer_413_to_a_large_chunked_body(server):
-    body = chunked(*[b"x" * 50_000] * 40)
-    answer = server.client().say("POST /body HTTP/1.1", CHUNKED, CLOSE, body=body).rest()
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert answer.endswith(b'{"code": 45002}')
-
-
-def test_it_lets_a_view_ignore_a_large_body(server):
-    assert server.request("POST", "/ignoring", b"x" * 300_000).status == 200
-
-
-def test_it_goes_on_with_the_connection_after_a_large_body(server):
-    client = server.client()
-    client.say("POST /body HTTP/1.1", "Content-Length: 300000", body=b"x" * 300_000)
-    client.until(b'{"code": 45002}')
-    assert b"200 OK" in client.say("GET /quick HTTP/1.1").until(b"\r\n")
-
-
-def test_it_does_not_ask_for_a_large_body_that_the_client_offers(server):
-    client = server.client().say(
-        "POST /body HTTP/1.1", "Content-Length: 9000000", "Expect: 100-continue"
-    )
-    assert client.until(b"\r\n") == b"HTTP/1.1 413 Payload Too Large\r\n"
-
-
-def test_it_answers_at_once_to_a_body_that_is_too_large_to_drain(server):
-    client = server.client().say("POST /body HTTP/1.1", "Content-Length: 9000000000")
-    assert client.rest().startswith(b"HTTP/1.1 413 ")
-
-
-def test_it_runs_no_view_for_a_body_that_breaks_off(server):
-    client = server.client()
-    client.say("POST /body?id=short HTTP/1.1", "Content-Length: 50", body=b"short")
-    client.close()
-    time.sleep(0.2)
-    assert server.count("body short") == 0
-
-
-def test_it_keeps_nothing_of_a_body_over_the_cap():
-    body = read_body([b"x" * 60, b"x" * 60, b"x" * 60])
-    assert (body.size, body.over, body.chunks, body.kept) == (180, True, [], 0)
-
-
-def test_it_refuses_bodies_when_too_many_are_in_memory(monkeypatch):
-    monkeypatch.setattr("portal.bridge_request.BODIES_BYTES_AT_MOST", 70)
-    with pytest.raises(RefusedError, match="Service Unavailable"):
-        read_body([b"x" * 40, b"x" * 40])
-
-
-def test_it_refuses_two_lengths_that_differ(server):
-    client = server.client()
-    client.say("POST /body HTTP/1.1", "Content-Length: 2", "Content-Length: 4", body=b"four")
-    assert client.until(b"\r\n") == b"HTTP/1.1 400 Bad Request\r\n"
-
-
-def test_it_ends_a_slow_upload_with_408(server):
-    client = server.client().say("POST /body HTTP/1.1", "Content-Length: 50", body=b"slow")
-    answer = client.rest()
-    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert b"connection: close" in answer
-
-
-def test_it_holds_no_thread_for_slow_uploads(server):
-    uploads = [
-        server.client().say("POST /body HTTP/1.1", "Content-Length: 50", body=b"slow")
-        for _ in range(20)
-    ]
-    began = time.monotonic()
-    assert server.get("/quick").status == 200
-    assert time.monotonic() - began < 0.5
-    assert all(upload.rest().startswith(b"HTTP/1.1 408") for upload in uploads)
 
 
 # What Django sees of the request ----------------------------------------------------------------

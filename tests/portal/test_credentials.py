@@ -1,8 +1,10 @@
 """appSecrets: shown once, kept as digests, several live, dead when they should be."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import close_old_connections
 from django.utils import timezone
 
 from portal import credentials
@@ -113,3 +115,17 @@ def test_every_change_is_in_the_audit_trail(number, alice):
         ("secret.frozen", "alice@example.org"),
         ("secret.revoked", "operator"),
     ]
+
+
+def reset_apart(number) -> None:
+    try:
+        credentials.reset(number, actor=None)
+    finally:
+        close_old_connections()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_resets_at_once_leave_one_live_secret(number):
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(reset_apart, [number] * 5))
+    assert AppSecret.objects.live().count() == 1

@@ -36,6 +36,8 @@ BROKEN = {
     "REDIS_URL": "localhost:6379",
     "LOG_LEVEL": "LOUD",
     "TRUSTED_PROXIES": "the proxy",
+    "TIME_ZONE": "Mars/Olympus",
+    "LOCAL_MODEL_PATH": "/nowhere/model.gguf",
 }
 
 
@@ -49,6 +51,15 @@ def test_a_broken_setting_is_named_and_so_are_all_others(all_broken, variable):
     assert all_broken.returncode == 1
     assert variable in all_broken.stderr
     assert "Traceback" not in all_broken.stderr
+
+
+@pytest.mark.parametrize("value", ["nonsense", "postgresq://u@h/db", "mysql://u@h/db"])
+def test_a_database_that_is_none_is_never_replaced_by_another(tmp_path, value):
+    done = check(tmp_path, DATABASE_URL=value)
+    assert done.returncode == 1
+    assert "DATABASE_URL must begin with postgres://" in done.stderr.replace(
+        "cannot be used: it ", ""
+    )
 
 
 def test_settings_that_break_each_other_are_named(tmp_path):

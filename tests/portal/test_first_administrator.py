@@ -1,6 +1,12 @@
 """The one-time link: it makes the first administrator and then nobody."""
 
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
 import pytest
+from django.core.management import call_command
+from django.db import close_old_connections
+from django.test import Client
 from django.urls import reverse
 
 from portal import accounts
@@ -30,6 +36,21 @@ def test_it_works_once(client, path):
     assert accounts.first_administrator_link() is None
 
 
+def follow_apart(path: str) -> int:
+    try:
+        return Client().post(path, ENTRY | {"email": f"{uuid4()}@example.org"}).status_code
+    finally:
+        close_old_connections()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_who_follow_it_at_once_one_wins(path):
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(follow_apart, [path] * 20))
+    assert sorted(answers) == [302] + [404] * 19
+    assert User.objects.administrators().count() == 1
+
+
 def test_a_forged_link_is_not_found(client, db):
     assert client.get(reverse("first-administrator", args=["forged:x:y"])).status_code == 404
 
@@ -44,6 +65,16 @@ def test_a_common_password_is_refused_and_the_address_kept(client, path):
     assert b"too common" in response.content
     assert b"Root@Example.org" in response.content
     assert not User.objects.exists()
+
+
+def test_an_address_that_no_database_holds_is_refused(client, path):
+    assert client.post(path, ENTRY | {"email": "A" * 300 + "@x.org"}).status_code == 200
+    assert not User.objects.exists()
+
+
+def test_a_command_prints_the_link_where_up_does_not_run(path, capsys, settings):
+    call_command("first_administrator")
+    assert capsys.readouterr().out.startswith(settings.SITE_URL + "/accounts/first-administrator/")
 
 
 def test_an_address_that_is_taken_is_refused(client, path):

@@ -44,6 +44,14 @@ def test_a_handler_that_fails_is_tried_again_later(monkeypatch):
     assert entry.due_at > timezone.now()
 
 
+def test_a_handler_with_a_bug_does_not_hold_up_the_entries_behind_it(carried_out, monkeypatch):
+    monkeypatch.setitem(outbox._handlers, "test.broken", lambda payload: payload["missing"])
+    outbox.add("test.broken")
+    outbox.add("test.topic", number=2)
+    assert outbox.deliver() == 1
+    assert carried_out == [{"number": 2}]
+
+
 def test_an_entry_that_another_worker_carries_out_is_left_alone(carried_out):
     entry = outbox.add("test.topic")
     OutboxEntry.objects.update(due_at=timezone.now() + timedelta(seconds=30))

@@ -9,7 +9,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import OperationalError, ProgrammingError, transaction
 
 from bots import keys
 from bots.models import ApiKey, KeyStatus, Robot
@@ -53,6 +53,9 @@ class Command(BaseCommand):
                 number, key, secret = self._provision(options)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
+        except (OperationalError, ProgrammingError) as error:
+            sentence = "The database is not there. Run `make up` first, with the same DATA_DIR"
+            raise CommandError(f"{sentence} and DATABASE_URL. ({error})") from error
         except (UrlRefused, moderation.TransitionRefused) as error:
             raise CommandError(str(error)) from error
         result = {

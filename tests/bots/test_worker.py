@@ -1,0 +1,92 @@
+"""A worker's timers and its hold on what it answers."""
+
+import asyncio
+import subprocess
+import time
+
+import pytest
+from django.db import OperationalError
+
+from bots import answering, claims, journal
+from bots.models import Message
+from portal import nudges, parts
+from portal.embedded import free_port
+from portal.models import WorkerHeartbeat
+from tests import factories
+from tests.bots.test_answering import use_model, wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_running_worker_is_known_and_a_stopped_one_is_not(worker):
+    assert WorkerHeartbeat.objects.alive().filter(name=worker.name).exists()
+    worker.run(worker.database(worker._forget_heartbeat))
+    assert not WorkerHeartbeat.objects.exists()
+
+
+@pytest.mark.parametrize("trouble", [OperationalError("away"), KeyError("a bug")])
+def test_a_timer_outlives_whatever_a_tick_dies_of(worker, trouble):
+    ticks = []
+
+    async def tick() -> None:
+        ticks.append(1)
+        raise trouble
+
+    async def scene() -> None:
+        timer = asyncio.create_task(worker._every(0.01, tick))
+        await asyncio.sleep(0.2)
+        timer.cancel()
+
+    worker.run(scene())
+    assert len(ticks) > 2
+
+
+def test_what_a_worker_still_answers_it_does_not_claim_again(number, upstream, worker):
+    use_model(number, "slow")
+    factories.key(number, upstream.url)
+    message = factories.message(number)
+    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    wait_for(lambda: journal.text_so_far(message.pk, 1))
+    Message.objects.update(lease_until=message.asked_at)
+    worker.run(answering.answer(message.pk, worker))
+    assert Message.objects.get().attempt == 1
+    running.cancel()
+
+
+def test_the_end_of_an_old_attempt_does_not_let_go_of_a_newer_one(worker):
+    async def scene() -> bool:
+        worker.hold("msg", 2)
+        worker.release("msg", 1)
+        return worker.holds("msg")
+
+    assert worker.run(scene())
+    worker._held.clear()
+
+
+def test_a_full_worker_sweeps_nothing(number, worker, nudged, settings):
+    settings.WORKER_CONCURRENCY = 0
+    factories.message(number)
+    Message.objects.update(due_at=Message.objects.get().asked_at)
+    nudged.clear()
+    worker.run(worker._sweep_messages())
+    assert nudged == []
+    assert len(claims.take_overdue()) == 1
+
+
+def test_a_broker_that_hangs_holds_a_nudge_for_a_moment_only(real_nudge, tmp_path, monkeypatch):
+    port = free_port()
+    options = ["--port", str(port), "--dir", str(tmp_path), "--save", ""]
+    server = subprocess.Popen([parts._valkey_server(), *options], stdout=subprocess.DEVNULL)
+    monkeypatch.setattr(nudges.current_app.conf, "broker_url", f"redis://127.0.0.1:{port}/0")
+    monkeypatch.setattr(nudges.current_app.conf, "broker_write_url", f"redis://127.0.0.1:{port}/0")
+    nudges._connection.cache_clear()
+    wait_for(lambda: real_nudge("bots.tasks.answer", "msg_x"))
+    server.send_signal(subprocess.signal.SIGSTOP)
+    began = time.monotonic()
+    taken = real_nudge("bots.tasks.answer", "msg_x")
+    took = time.monotonic() - began
+    server.kill()
+    server.wait()
+    nudges._connection.cache_clear()
+    assert taken is False
+    assert took < 1.5
