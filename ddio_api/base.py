@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from ddio_api import limits
 from ddio_api.authentication import App
 from ddio_api.errors import DdioError, answer_exception
+from ddio_api.parsing import parse_form
 from ddio_api.rendering import JsonRenderer, envelope
 from portal.hold import HeldResponse, in_thread
 from portal.models import ServiceNumber
@@ -51,6 +52,10 @@ class DdioView(APIView):
         serializer.is_valid(raise_exception=True)
         validated: dict[str, Any] = serializer.validated_data
         return validated
+
+    def checked_query(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        query = self.request.META.get("QUERY_STRING", "")
+        return self.checked(serializer_class, parse_form(query.encode("latin-1")))
 
     def reply(self, result: Any, status: int = 200) -> Response:
         return Response(envelope(result, request_id_of(self.request)), status=status)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from ddio_api.errors import DdioError
 from portal import valkey
@@ -182,4 +183,6 @@ def refuse_guessing(app_id: str, address: str) -> None:
     minute = int(time.time()) // MINUTE_SECONDS
     key = f"fw:wrong:{minute}:{app_id}:{address}"
     if _count(key, settings.DDIO_WRONG_SECRETS_PER_MINUTE, MINUTE_SECONDS) < 0:
-        raise DdioError(45011, retry_after=MINUTE_SECONDS - int(time.time()) % MINUTE_SECONDS)
+        sentence = _("Too many wrong appSecrets from your address. A right one still passes.")
+        wait = MINUTE_SECONDS - int(time.time()) % MINUTE_SECONDS
+        raise DdioError(45011, sentence, retry_after=wait)

@@ -121,7 +121,7 @@ class FeedView(DdioView):
 
     @extend_schema(**docs.FEED)
     def get(self, request: Request) -> HttpResponse:
-        asked = self.checked(FeedQuerySerializer, request.query_params.dict())
+        asked = self.checked_query(FeedQuerySerializer)
         query = feed.Query(
             self.number.pk,
             asked["cursor"],
@@ -154,7 +154,7 @@ class FeedItemView(DdioView):
 
     @extend_schema(**docs.ITEM)
     def get(self, request: Request, message_id: str) -> HttpResponse:
-        asked = self.checked(ItemQuerySerializer, request.query_params.dict())
+        asked = self.checked_query(ItemQuerySerializer)
         message = self._message(message_id)
         if asked["wait"] and not message.is_settled:
             until = waiting.settled(message_id, asked["wait"])
