@@ -1,5 +1,7 @@
 """Health names each part; ready means that questions are taken and somebody answers them."""
 
+import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,6 +9,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from portal import health, outbox, valkey
+from portal.asgi import AliveFirst
 from portal.models import OutboxEntry, WorkerHeartbeat
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +72,15 @@ def test_a_broker_of_its_own_is_asked_itself(settings):
 def test_health_is_never_cached(client):
     assert "no-store" in client.get("/health/ready")["Cache-Control"]
     assert client.post("/health/live").status_code == 405
+
+
+def test_live_needs_no_thread():
+    sent: list[dict] = []
+
+    async def send(event) -> None:
+        sent.append(event)
+
+    scope = {"type": "http", "method": "GET", "path": "/health/live"}
+    asyncio.run(AliveFirst(None)(scope, None, send))
+    assert sent[0]["status"] == 200
+    assert json.loads(sent[1]["body"]) == {"status": "ok"}
