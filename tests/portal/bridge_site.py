@@ -23,7 +23,8 @@ from portal import bridge_answer, bridge_body
 from portal.hold import HeldResponse, HeldStream, in_thread, stopping
 
 bridge_body.BODY_SECONDS = float(os.environ.get("BRIDGE_BODY_SECONDS", "1"))
-bridge_body.PACE_SECONDS = bridge_body.TURN_SECONDS = 1.0
+bridge_body.PACE_SECONDS = 2.0
+bridge_body.TURN_SECONDS = 1.0
 bridge_answer.READER_STALL_SECONDS = 1.0
 
 events: Counter[str] = Counter()

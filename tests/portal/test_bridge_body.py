@@ -173,7 +173,7 @@ def test_it_ends_a_large_upload_that_falls_behind_its_pace(patient_server):
     began = time.monotonic()
     (client,) = uploads(patient_server, 1, LARGE, sent=70_000)
     assert client.rest().startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert 0.9 < time.monotonic() - began < 3
+    assert 1.9 < time.monotonic() - began < 5
 
 
 def test_it_has_patience_with_a_small_upload(patient_server):
@@ -189,8 +189,8 @@ def test_it_serves_small_bodies_beside_many_unfinished_large_ones(patient_server
     assert [client.close() for client in clients]
 
 
-def test_it_refuses_a_ninth_unfinished_large_upload(server):
-    clients = uploads(server, 9, LARGE, sent=80_000)
+def test_it_refuses_a_ninth_unfinished_large_upload(patient_server):
+    clients = uploads(patient_server, 9, LARGE, sent=80_000)
     answers = sorted(client.rest()[:12] for client in clients)
     assert answers == [b"HTTP/1.1 408"] * 8 + [b"HTTP/1.1 503"]
 
