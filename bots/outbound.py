@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -20,6 +20,7 @@ import httpx2
 from django.conf import settings
 
 from bots import destinations
+from bots.capped import CappedEvents, CappedStream, ResponseTooLarge, too_large
 from bots.destinations import Address, UrlRefused, check_allow_list, check_url
 
 __all__ = [
@@ -34,11 +35,8 @@ __all__ = [
 
 MEBIBYTE = 1024 * 1024
 BYTES_AT_MOST = 8 * MEBIBYTE
-# A stream is not kept in memory, its current event is. A provider wraps each token in some 300
-# bytes, so a long answer of 100,000 tokens passes.
+# Not kept in memory: a long answer of 100,000 tokens, some 300 bytes around each, passes.
 STREAM_BYTES_AT_MOST = 64 * MEBIBYTE
-EVENT_BYTES_AT_MOST = MEBIBYTE
-EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 EVENT_STREAM = "text/event-stream"
 CONNECT_SECONDS = 10.0
 LIMITS = httpx2.Limits(max_connections=600, max_keepalive_connections=100, keepalive_expiry=30)
@@ -50,10 +48,6 @@ class OutboundRefused(httpx2.TransportError):
     A transport error, so that httpx2 passes it on as it is and openai keeps it as the cause of its
     APIConnectionError.
     """
-
-
-class ResponseTooLarge(httpx2.TransportError):
-    """The answer went over the cap; the rest of it was not read."""
 
 
 class ResponseCompressed(httpx2.TransportError):
@@ -186,18 +180,18 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise
         return response
 
-    def _capped(self, request: httpx2.Request, response: httpx2.Response) -> "_CappedStream":
+    def _capped(self, request: httpx2.Request, response: httpx2.Response) -> CappedStream:
         coding = response.headers.get("content-encoding", "").strip().lower()
         if coding not in ("", "identity"):
             raise ResponseCompressed("the answer came compressed")
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == EVENT_STREAM == request.headers.get("accept"):
-            return _CappedEvents(response.stream, STREAM_BYTES_AT_MOST)
+            return CappedEvents(response.stream, STREAM_BYTES_AT_MOST)
         cap = self._cap()
         length = response.headers.get("content-length", "")
         if length.isdecimal() and int(length) > cap:
-            raise _too_large(cap)
-        return _CappedStream(response.stream, cap)
+            raise too_large(cap)
+        return CappedStream(response.stream, cap)
 
     def _cap(self) -> int:
         if self._bytes_at_most:
@@ -208,45 +202,3 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         for transport in self._by_scheme.values():
             await transport.aclose()
-
-
-class _CappedStream(httpx2.AsyncByteStream):
-    """An answer's bytes, up to a cap."""
-
-    def __init__(self, stream: Any, cap: int) -> None:
-        self._stream = stream
-        self._cap = cap
-        self._received = 0
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._count(chunk)
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    def _count(self, chunk: bytes) -> None:
-        self._received += len(chunk)
-        if self._received > self._cap:
-            raise _too_large(self._cap)
-
-
-class _CappedEvents(_CappedStream):
-    """Server-Sent Events, each of them capped as well: the reader holds one in memory."""
-
-    _tail = b""
-    _event_bytes = 0
-
-    def _count(self, chunk: bytes) -> None:
-        super()._count(chunk)
-        window = self._tail + chunk
-        end = max(window.rfind(blank_line) for blank_line in EVENT_ENDS)
-        self._event_bytes = self._event_bytes + len(chunk) if end < 0 else len(window) - end
-        self._tail = window[-3:]
-        if self._event_bytes > EVENT_BYTES_AT_MOST:
-            raise _too_large(EVENT_BYTES_AT_MOST)
-
-
-def _too_large(cap: int) -> ResponseTooLarge:
-    return ResponseTooLarge(f"the answer is larger than {cap} bytes")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from bots import faults, feed, journal
 from bots.models import ApiKey, Message, Status
 from portal import nudges, wakeups
-from portal.models import ServiceNumber
+from portal.models import ServiceNumber, State
 
 logger = structlog.get_logger(__name__)
 
@@ -42,8 +42,10 @@ def settle(message: Message, outcome: Outcome) -> bool:
     """Settle the attempt that `message` was claimed for; False where it is not ours any more."""
     held = Message.objects.filter(pk=message.pk, status=Status.RUNNING, attempt=message.attempt)
     with transaction.atomic():
-        state = ServiceNumber.objects.values_list("state", flat=True).get(pk=message.number_id)
-        if state in ("suspended", "closed"):
+        # Locked against a suspension: it comes before this answer or after it, never beside it.
+        numbers = ServiceNumber.objects.select_for_update(no_key=True)
+        state = numbers.values_list("state", flat=True).get(pk=message.number_id)
+        if state in (State.SUSPENDED, State.CLOSED):
             outcome = _withheld(outcome)
         return _write(held, message, outcome)
 

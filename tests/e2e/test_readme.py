@@ -24,7 +24,7 @@ def test_the_five_steps_lead_to_an_answer_in_the_feed(tmp_path):
     script = five_steps().replace(".venv/bin/python", sys.executable)
     with running_platform(tmp_path) as platform:
         done = subprocess.run(
-            ["sh", "-eu", "-c", script.replace("http://localhost:8000", platform.url)],
+            ["sh", "-eu", "-c", script],
             cwd=BASE_DIR,
             env=platform.environment | {"PATH": os.environ["PATH"]},
             capture_output=True,

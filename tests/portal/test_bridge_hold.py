@@ -191,6 +191,7 @@ def test_it_does_not_wait_for_an_upload_when_told_to_stop():
 # Outside the bridge -----------------------------------------------------------------------------
 
 
+@pytest.mark.django_db  # the pool's threads may hold connections of earlier tests
 def test_in_thread_carries_context_variables_and_arguments():
     variable = contextvars.ContextVar("variable", default="unset")
 
@@ -204,6 +205,7 @@ def test_in_thread_carries_context_variables_and_arguments():
     assert asyncio.run(ask()) == ("the context!", True)
 
 
+@pytest.mark.django_db  # the pool's threads may hold connections of earlier tests
 def test_in_thread_raises_what_the_function_raises():
     with pytest.raises(LookupError, match="no such row"):
         asyncio.run(in_thread(_fail))

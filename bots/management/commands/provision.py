@@ -19,6 +19,7 @@ from portal.models import ServiceNumber, State, User
 
 VERDICT_SECONDS = 30.0
 POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 3.0
 
 
 class Command(BaseCommand):
@@ -108,11 +109,14 @@ class Command(BaseCommand):
         step = moderation.REINSTATE if number.state == State.SUSPENDED else moderation.APPROVE
         moderation.move(number, step, actor=None)
 
-    @staticmethod
-    def _verdict(key: ApiKey) -> str:
+    def _verdict(self, key: ApiKey) -> str:
         """Wait for the workers' verdict, up to 30 s; `pending` where none came."""
         deadline = time.monotonic() + VERDICT_SECONDS
+        told = False
         while key.status == KeyStatus.PENDING and time.monotonic() < deadline:
+            if not told and deadline - time.monotonic() < VERDICT_SECONDS - PATIENCE_SECONDS:
+                self.stderr.write("waiting for a worker's verdict on the key (30 s at most) …")
+                told = True
             time.sleep(POLL_SECONDS)
             key.refresh_from_db(fields=["status"])
         return key.status
