@@ -49,9 +49,9 @@ print("ended", flush=True)
 
 def eventually(true: Callable[[], object], seconds: float = 8) -> bool:
     give_up_at = time.monotonic() + seconds
-    while not true() and time.monotonic() < give_up_at:
+    while not (found := true()) and time.monotonic() < give_up_at:
         time.sleep(0.02)
-    return bool(true())
+    return bool(found)
 
 
 def lives(process: psutil.Process) -> bool:
@@ -205,7 +205,7 @@ def test_a_killed_reaper_is_replaced_by_one_that_knows_the_parts(installation):
     assert eventually(lambda: len(installation.descendants()) == 4)
     first = installation.reapers()
     first[0].kill()
-    assert eventually(lambda: installation.reapers() and installation.reapers() != first, 5)
+    assert eventually(lambda: set(installation.reapers()) - set(first), 5)
     installation.signal(signal.SIGKILL)
     assert installation.nothing_is_left(5)
 
