@@ -48,8 +48,10 @@ class Reaper:
             return False
         self._close_pipe()
         self._started_at = time.monotonic()
+        # Told at its birth: the supervisor might die before it could say a word through the pipe.
+        known = map(str, self._groups)
         self._process = subprocess.Popen(  # noqa: S603 - this file, nothing from outside
-            [sys.executable, "-I", "-S", str(Path(__file__).resolve())],
+            [sys.executable, "-I", "-S", str(Path(__file__).resolve()), *known],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -58,8 +60,6 @@ class Reaper:
             start_new_session=True,
             bufsize=0,
         )
-        for group in self._groups:
-            self._tell(f"+{group}\n")
         return True
 
     def watch(self, group: int) -> None:
@@ -87,9 +87,9 @@ class Reaper:
             self._process.stdin.close()
 
 
-def reap(orders: Iterable[str]) -> None:
+def reap(known: Iterable[int], orders: Iterable[str]) -> None:
     """Follow the orders to their end, then kill the groups that are left."""
-    groups: set[int] = set()
+    groups = set(known)
     for order in orders:
         group = int(order[1:])
         groups = groups | {group} if order.startswith("+") else groups - {group}
@@ -103,7 +103,7 @@ def main() -> None:
     # Only the end of the pipe may end it: a signal meant for the supervisor must not.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    reap(sys.stdin)
+    reap(map(int, sys.argv[1:]), sys.stdin)
 
 
 if __name__ == "__main__":
