@@ -13,7 +13,6 @@ from portal import embedded
 from portal.environment import BASE_DIR
 from portal.supervisor import Part
 
-MANAGE = str(BASE_DIR / "manage.py")
 # An installation is one directory, wherever `up` was called from.
 ENVIRONMENT = {"PYTHONPATH": str(BASE_DIR)}
 
