@@ -34,7 +34,7 @@ class DdioView(APIView):
         super().initial(request, *args, **kwargs)
         if isinstance(request.user, App):
             allowance = limits.take_request(request.user.pk)
-            self.headers = {**self.headers, **allowance.headers()}
+            self.headers = {**self.headers, **limits.headers(allowance)}
             if not allowance.allowed:
                 raise DdioError(45011, retry_after=allowance.wait)
 

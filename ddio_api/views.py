@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bots import chat, feed
+from bots import chat, feed, quotas
 from bots.following import Place
 from bots.models import Channel, Message
 from ddio_api import docs, items, limits, streams, tokens, waiting
@@ -89,7 +89,7 @@ class ChatSendView(DdioView):
             idempotency_key=key,
         )
         try:
-            return chat.replayed(question) or self._ask(question)
+            return quotas.ask(question)
         except chat.UnknownPerson as error:
             raise DdioError(40003) from error
         except chat.UnknownConversation as error:
@@ -98,14 +98,8 @@ class ChatSendView(DdioView):
             raise DdioError(45011, retry_after=1) from error
         except chat.IdempotencyConflict as error:
             raise DdioError(40900) from error
-
-    @staticmethod
-    def _ask(question: chat.Question) -> Message:
-        with limits.ask_quota(question.number.pk, question.open_id) as quota:
-            message = chat.ask(question)
-            if message.is_new:
-                quota.keep()
-        return message
+        except quotas.QuotaUsedUp as error:
+            raise DdioError(45009, retry_after=error.retry_after) from error
 
     @staticmethod
     def _state(message_id: str) -> Reply:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib.messages import constants as message_levels
 from django.utils.translation import gettext_lazy as _
 
 from portal import embedded
@@ -64,9 +65,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.admin",
+    "django.forms",
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
+    "django_htmx",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -84,6 +88,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -102,10 +108,13 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+                "portal.context.shell",
+            ],
         },
     }
 ]
+FORM_RENDERER = "portal.form_rendering.FormRenderer"
+MESSAGE_TAGS = {message_levels.ERROR: "danger", message_levels.DEBUG: "secondary"}
 
 # Database: SQLite that many processes may write, or PostgreSQL behind a pool --------------------
 
@@ -167,7 +176,8 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_PREVENT_ENUMERATION = True
 # The stock login_failed limit counts per account alone, so a stranger could lock a victim out.
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip"}
-LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "console"
 ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
 MFA_ADAPTER = "portal.second_factor.Adapter"
 MFA_TOTP_ISSUER = "Fuwuhao"

@@ -2,21 +2,41 @@
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from portal import health, views
+from portal import health
+from portal.views import avatars, credentials, home, notices, numbers, preferences
 
 # Django's own form knows neither the second factor nor the limits of the site's login.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+secrets = [
+    path("", credentials.credentials, name="number-credentials"),
+    path("new/", credentials.new, name="secret-new"),
+    path("<int:generation>/<str:deed>/", credentials.change, name="secret-change"),
+]
+
+console: list[URLPattern | URLResolver] = [
+    path("notices/", notices.notices, name="notices"),
+    path("notices/read/", notices.read, name="notices-read"),
+    path("numbers/new/", numbers.new, name="number-new"),
+    path("numbers/<str:app_id>/profile/", numbers.profile, name="number-profile"),
+    path("numbers/<str:app_id>/move/<str:transition>/", numbers.move, name="number-move"),
+    path("numbers/<str:app_id>/credentials/", include(secrets)),
+]
+
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", home.home, name="home"),
+    path("language/", preferences.set_language, name="set_language"),
+    path("avatars/<str:digest>.png", avatars.avatar, name="avatar"),
     path(
         "accounts/first-administrator/<str:token>/",
-        views.first_administrator,
+        home.first_administrator,
         name="first-administrator",
     ),
     path("accounts/", include("allauth.urls")),
+    path("console/", include(console)),
+    path("", include("bots.urls")),
     path("admin/", admin.site.urls),
     path("platform/api2/", include("ddio_api.urls")),
     path("health/live", health.live, name="health-live"),
@@ -24,5 +44,6 @@ urlpatterns = [
 ]
 
 handler400 = "ddio_api.fallbacks.bad_request"
+handler403 = "ddio_api.fallbacks.forbidden"
 handler404 = "ddio_api.fallbacks.not_found"
 handler500 = "ddio_api.fallbacks.server_error"

@@ -39,7 +39,8 @@ class Person(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["number", "open_id"], name="person_once_per_number")
+            models.UniqueConstraint(fields=["number", "open_id"], name="person_once_per_number"),
+            models.UniqueConstraint(fields=["number", "user"], name="person_of_user_per_number"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 from portal.models.accounts import User
 from portal.models.audit import AuditEntry
+from portal.models.avatars import Avatar
 from portal.models.credentials import AppSecret
 from portal.models.numbers import ServiceNumber, State
 from portal.models.outbox import OutboxEntry
@@ -8,6 +9,7 @@ from portal.models.workers import WorkerHeartbeat
 __all__ = [
     "AppSecret",
     "AuditEntry",
+    "Avatar",
     "OutboxEntry",
     "ServiceNumber",
     "State",

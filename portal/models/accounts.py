@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +30,7 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]  # Django's documented way to drop the field
     email = models.EmailField(_("email"), unique=True)
+    language = models.CharField(_("language"), max_length=10, blank=True)
     is_moderator = models.BooleanField(_("moderator"), default=False)
 
     USERNAME_FIELD = "email"
@@ -39,6 +41,11 @@ class User(AbstractUser):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+
+    @property
+    def mail_language(self) -> str:
+        """The language in which this person is written to."""
+        return self.language or settings.LANGUAGE_CODE
 
     def __str__(self) -> str:
         return self.email

@@ -26,6 +26,7 @@ class ServiceNumber(models.Model):
     name_key = models.CharField(max_length=120, unique=True, editable=False)
     handle = models.SlugField(_("handle"), max_length=40, unique=True)
     introduction = models.TextField(_("introduction"), max_length=500, blank=True)
+    avatar_digest = models.CharField(max_length=64, blank=True, editable=False)
     category = models.CharField(_("category"), max_length=40, blank=True)
     state = models.CharField(
         _("state"), max_length=12, choices=State.choices, default=State.DRAFT, editable=False

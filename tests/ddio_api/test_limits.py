@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 import redis
 
+from bots import quotas
 from bots.models import Message
 from ddio_api import limits
 from ddio_api.errors import DdioError
-from portal import credentials, valkey
+from portal import counters, credentials, valkey
 from tests import factories
 from tests.conftest import DdioClient
 from tests.ddio_api.answers import settle
@@ -20,14 +21,14 @@ NOON = 1_800_000_000 // 86_400 * 86_400 + 43_200
 
 @pytest.fixture(autouse=True)
 def fresh_local_counters(monkeypatch):
-    monkeypatch.setattr(limits, "_local", limits._Local())
+    monkeypatch.setattr(counters, "_local", counters._Local())
 
 
 @pytest.fixture
 def noon(monkeypatch):
     """The clock of the daily and the per-minute counters stands still."""
     clock = SimpleNamespace(time=lambda: NOON, monotonic=lambda: 1000.0)
-    monkeypatch.setattr(limits, "time", clock)
+    monkeypatch.setattr(counters, "time", clock)
     return clock
 
 
@@ -45,10 +46,10 @@ def room_for_all(settings, monkeypatch):
     monkeypatch.setattr(valkey, "_sync_client", lambda _url: client)
 
 
-def all_at_once(threads: int) -> list[limits.Allowance]:
+def all_at_once(threads: int) -> list[counters.Allowance]:
     barrier = threading.Barrier(threads)
 
-    def take(_index: int) -> limits.Allowance:
+    def take(_index: int) -> counters.Allowance:
         barrier.wait()
         return limits.take_request(7)
 
@@ -126,10 +127,10 @@ def test_calls_are_served_without_valkey(client_of_alice, without_valkey):
 
 
 def test_local_counters_do_not_grow_without_end():
-    local = limits._Local()
-    counted = [local.count(str(key), 5) for key in range(limits.LOCAL_ENTRIES_AT_MOST + 5)]
+    local = counters._Local()
+    counted = [local.count(str(key), 5) for key in range(counters.LOCAL_ENTRIES_AT_MOST + 5)]
     assert set(counted) == {1}
-    assert len(local.used) <= limits.LOCAL_ENTRIES_AT_MOST
+    assert len(local.used) <= counters.LOCAL_ENTRIES_AT_MOST
 
 
 # The day's asks ------------------------------------------------------------------------------
@@ -205,14 +206,14 @@ def test_quota_is_given_back_without_valkey(client_of_alice, two_a_day, without_
 
 def test_what_is_given_back_after_a_flush_is_no_gift(settings, noon):
     store = redis.Redis.from_url(settings.REDIS_URL)
-    with limits.ask_quota(7, "alice"):
+    with quotas._reserved([quotas.Limit("7", 2)]):
         store.flushdb()
     assert store.keys() == []
 
 
 def test_200_asks_at_once_never_pass_the_limit(noon, room_for_all):
     with ThreadPoolExecutor(50) as pool:
-        used = list(pool.map(lambda _index: limits._count("fw:test", 30, 60), range(200)))
+        used = list(pool.map(lambda _index: counters.count("fw:test", 30, 60), range(200)))
     assert sorted(used) == [-1] * 170 + list(range(1, 31))
 
 

@@ -1,0 +1,75 @@
+"""The day's quotas of asking: of a number, of a person, and of guests at one address.
+
+Every door asks through `ask` here. Days are those of UTC.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from bots import chat
+from bots.models import Message
+from portal import counters
+
+
+@dataclass
+class QuotaUsedUp(Exception):
+    """A quota of the day is used up; it begins again in `retry_after` seconds."""
+
+    retry_after: int
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many a day of what `name` names."""
+
+    name: str
+    at_most: int
+
+
+def ask(question: chat.Question, *narrower: Limit) -> Message:
+    """`chat.ask` within the quotas: a repeated request takes nothing of them.
+
+    `narrower` limits come on top of those of the number and of the person. Raises QuotaUsedUp and
+    whatever chat.ask raises; then nothing was taken.
+    """
+    earlier = chat.replayed(question)
+    if earlier:
+        return earlier
+    number = question.number.pk
+    limits = [
+        Limit(f"{number}", settings.ASKS_PER_NUMBER_AND_DAY),
+        Limit(f"{number}:{question.open_id}", settings.ASKS_PER_PERSON_AND_DAY),
+        *narrower,
+    ]
+    with _reserved(limits) as reservation:
+        message = chat.ask(question)
+        reservation.kept = message.is_new
+    return message
+
+
+@dataclass
+class _Reservation:
+    """One ask's share of the quotas, given back unless it is kept."""
+
+    keys: list[str]
+    kept: bool = False
+
+
+@contextmanager
+def _reserved(limits: list[Limit]) -> Iterator[_Reservation]:
+    day = counters.today()
+    reservation = _Reservation([])
+    try:
+        for limit in limits:
+            key = f"fw:asks:{day}:{limit.name}"
+            if counters.count(key, limit.at_most, counters.DAY_SECONDS) < 0:
+                raise QuotaUsedUp(counters.seconds_to_midnight())
+            reservation.keys.append(key)
+        yield reservation
+    finally:
+        if not reservation.kept:
+            for key in reservation.keys:
+                counters.give_back(key)

@@ -1,0 +1,39 @@
+"""The console's pages of robots, the review desk and the chat."""
+
+from django.urls import include, path
+
+from bots.views import chat, console, feedback, keys, review, robot
+
+number = [
+    path("", console.overview, name="number"),
+    path("keys/", keys.keys, name="number-keys"),
+    path("keys/<str:key_id>/", keys.edit, name="key-edit"),
+    path("keys/<str:key_id>/row/", keys.row, name="key-row"),
+    path("keys/<str:key_id>/check/", keys.check, name="key-check"),
+    path("keys/<str:key_id>/remove/", keys.remove, name="key-remove"),
+    path("robot/", robot.robot, name="number-robot"),
+    path("feedback/", feedback.feedback, name="number-feedback"),
+]
+
+desk = [
+    path("", review.queue, name="review"),
+    path("<str:app_id>/", review.detail, name="review-number"),
+    path("<str:app_id>/decide/", review.decide, name="review-decide"),
+]
+
+talk = [
+    path("", chat.chat, name="chat"),
+    path("ask/", chat.ask, name="chat-ask"),
+    path("messages/<str:message_id>/", chat.message, name="chat-message"),
+    path("messages/<str:message_id>/stream/", chat.stream, name="chat-stream"),
+    path("messages/<str:message_id>/stop/", chat.stop, name="chat-stop"),
+    path("messages/<str:message_id>/rating/", chat.rate, name="chat-rating"),
+    path("<str:conversation_id>/", chat.conversation, name="chat-conversation"),
+]
+
+urlpatterns = [
+    path("console/", console.numbers, name="console"),
+    path("console/numbers/<str:app_id>/", include(number)),
+    path("review/", include(desk)),
+    path("chat/<str:handle>/", include(talk)),
+]

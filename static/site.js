@@ -1,0 +1,53 @@
+// What every page can do: switch the theme, copy, ask before a danger.
+(() => {
+  const root = document.documentElement;
+
+  const nameSwitch = (button) => {
+    const other = root.dataset.bsTheme === "dark" ? "light" : "dark";
+    button.setAttribute("aria-label", button.dataset[other]);
+    button.title = button.dataset[other];
+  };
+
+  const switchTheme = (button) => {
+    root.dataset.bsTheme = root.dataset.bsTheme === "dark" ? "light" : "dark";
+    try {
+      localStorage.setItem("theme", root.dataset.bsTheme);
+    } catch {
+      // storage is switched off: the choice lasts for this page
+    }
+    nameSwitch(button);
+  };
+
+  // navigator.clipboard is there on https and localhost only; an intranet may have neither.
+  const copyTheOldWay = (text) => {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "visually-hidden";
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    return copied;
+  };
+
+  const copy = async (button) => {
+    const source = button.dataset.copyFrom;
+    const text = source ? document.querySelector(source).textContent : button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      if (!copyTheOldWay(text)) return;
+    }
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1500);
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-theme-switch], [data-copy], [data-copy-from]");
+    if (!button) return;
+    if ("themeSwitch" in button.dataset) switchTheme(button);
+    else copy(button);
+  });
+
+  document.querySelectorAll("[data-theme-switch]").forEach(nameSwitch);
+})();
