@@ -12,12 +12,10 @@ requests would hear that the client is gone.
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import aclosing, closing
 from http import HTTPStatus
 from ipaddress import ip_network
-from time import monotonic
 from typing import Any, cast
 
 from django.conf import settings
@@ -29,74 +27,12 @@ from django.http.response import HttpResponseBase, StreamingHttpResponse
 from portal import hold
 from portal.bridge_answer import Exchange, Send, failed, headers_of
 from portal.bridge_body import MEBIBYTE, Body, BodyReader, Receive, RefusedError, Scope
+from portal.bridge_exports import Exports, is_small_file, next_piece
 from portal.bridge_request import build_environ, client_of
 from portal.hold import HeldResponse, HeldStream
 from portal.request_ids import HEADER
 
 BODY_BYTES_AT_MOST = 2 * MEBIBYTE  # unless settings.BODY_BYTES_AT_MOST says otherwise
-EXPORTS_AT_ONCE = 4
-SMALL_FILE_BYTES = MEBIBYTE
-PIECE_BYTES = 64 * 1024
-PIECE_SECONDS = 0.1
-
-
-# Exports: sync iterators, in threads of their own ------------------------------------------------
-
-
-class Exports:
-    """Where streaming responses are iterated, so that they never hold a quick request up.
-
-    An iterator may own a database cursor, and those belong to one thread: each export leases a
-    lane, a pool of a single thread, to its end. A file can be read by any thread, so files share
-    one, and any number of slow downloads hold none.
-    """
-
-    def __init__(self) -> None:
-        self._lanes: list[Executor] = [
-            ThreadPoolExecutor(max_workers=1, thread_name_prefix="export")
-            for _ in range(EXPORTS_AT_ONCE)
-        ]
-        self._free = asyncio.Semaphore(EXPORTS_AT_ONCE)
-        self.files = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
-
-    async def lease(self, response: StreamingHttpResponse) -> Executor:
-        """The lane in which to iterate and close the response; waits until one is free."""
-        if _is_file(response):
-            return self.files
-        await self._free.acquire()
-        return self._lanes.pop()
-
-    def give_back(self, lane: Executor) -> None:
-        if lane is not self.files:
-            self._lanes.append(lane)
-            self._free.release()
-
-    def shutdown(self) -> None:
-        for lane in (self.files, *self._lanes):
-            lane.shutdown(wait=False, cancel_futures=True)
-
-
-def _next_piece(chunks: Iterator[bytes]) -> bytes:
-    """What comes within PIECE_SECONDS, up to PIECE_BYTES or one chunk; empty at the end."""
-    piece = bytearray()
-    until = monotonic() + PIECE_SECONDS
-    for chunk in chunks:
-        piece += chunk
-        if piece and (len(piece) >= PIECE_BYTES or monotonic() >= until):
-            break
-    return bytes(piece)
-
-
-def _is_file(response: HttpResponseBase) -> bool:
-    return getattr(response, "file_to_stream", None) is not None
-
-
-def _is_small_file(response: HttpResponseBase) -> bool:
-    length = int(response.get("Content-Length") or SMALL_FILE_BYTES)
-    return _is_file(response) and length < SMALL_FILE_BYTES
-
-
-# The application ---------------------------------------------------------------------------------
 
 
 def _ignore_start(status: str, headers: list[tuple[str, str]]) -> None:
@@ -170,7 +106,7 @@ class Bridge:
         """
         response = self._handler(environ, _ignore_start)
         is_head = environ["REQUEST_METHOD"] == "HEAD"
-        if response.streaming and not is_head and not _is_small_file(response):
+        if response.streaming and not is_head and not is_small_file(response):
             close_old_connections()
             return response, None
         with closing(response):
@@ -224,11 +160,11 @@ class Bridge:
 
         try:
             chunks = await run(iter, response)
-            piece = await run(_next_piece, chunks)
+            piece = await run(next_piece, chunks)
             await exchange.start(response.status_code, headers_of(response))
             while piece:
                 await exchange.push(piece)
-                piece = await run(_next_piece, chunks)
+                piece = await run(next_piece, chunks)
         finally:
             # Not awaited: a cancellation that comes now must not lose the closing or the lane.
             # The lane's next export begins after it, in the same thread.
