@@ -5,12 +5,14 @@ alone signs nobody in.
 """
 
 import base64
+from typing import Any, ClassVar
 
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 _PURPOSE = b"fuwuhao.second-factor"
 
@@ -21,7 +23,21 @@ def _cipher() -> Fernet:
 
 
 class Adapter(DefaultMFAAdapter):
-    """allauth's hooks for what it stores of a second factor."""
+    """allauth's hooks for what it stores of a second factor, and our words."""
+
+    error_messages: ClassVar[dict[str, Any]] = DefaultMFAAdapter.error_messages | {
+        "add_email_blocked": _(
+            "Switch off the second factor first, and on again when the new address is confirmed."
+        ),
+        "cannot_delete_authenticator": _("The second factor cannot be switched off."),
+        "cannot_generate_recovery_codes": _("Set up an authenticator app first."),
+        "incorrect_code": _(
+            "This code does not fit. Enter the one that the app shows now, or a recovery code."
+        ),
+        "unverified_email": _(
+            "Confirm your new email address first, or keep the old one: see “Email address”."
+        ),
+    }
 
     def encrypt(self, text: str) -> str:
         return _cipher().encrypt(text.encode()).decode()

@@ -12,6 +12,7 @@ from django.contrib.messages import constants as message_levels
 from django.utils.translation import gettext_lazy as _
 
 from portal import embedded
+from portal.account_settings import *  # noqa: F403 - what no environment changes
 from portal.environment import (
     BASE_DIR,
     boolean,
@@ -82,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.no_store.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -161,34 +163,14 @@ CELERY_BROKER_URL = url(
     embedded.broker_url(REDIS_URL),
     ["redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp", "sentinel"],
 )
+CACHES = {"default": {"BACKEND": "portal.cache.ValkeyCache", "KEY_PREFIX": "fw:cache"}}
 WORKER_CONCURRENCY = integer("WORKER_CONCURRENCY", 64, at_least=1)
 WEB_THREADS = integer("WEB_THREADS", 4, at_least=1)
 WEB_WORKERS = integer("WEB_WORKERS", 1, at_least=1)
 
-# Accounts -------------------------------------------------------------------------------------
+# Mail (the accounts are in portal.account_settings) ----------------------------------------------
 
-AUTH_USER_MODEL = "portal.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_PREVENT_ENUMERATION = True
-# The stock login_failed limit counts per account alone, so a stranger could lock a victim out.
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip"}
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "console"
-ACCOUNT_FORMS = {"signup": "portal.forms.SignupForm"}
-MFA_ADAPTER = "portal.second_factor.Adapter"
-MFA_TOTP_ISSUER = "Fuwuhao"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-    )
-]
+EMAIL_TIMEOUT = 10  # seconds: a mail server that hangs must not hold a thread for ever
 vars().update(mail_server("EMAIL_URL"))
 EMAIL_FILE_PATH = DATA_DIR / "mail"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"fuwuhao@{_site_host}")
@@ -218,6 +200,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
+CSRF_FAILURE_VIEW = "ddio_api.fallbacks.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -259,6 +242,8 @@ DDIO_REQUEST_BURST = integer("DDIO_REQUEST_BURST", 200, at_least=1)
 DDIO_WRONG_SECRETS_PER_MINUTE = integer("DDIO_WRONG_SECRETS_PER_MINUTE", 30, at_least=1)
 ASKS_PER_NUMBER_AND_DAY = integer("ASKS_PER_NUMBER_AND_DAY", 10_000, at_least=1)
 ASKS_PER_PERSON_AND_DAY = integer("ASKS_PER_PERSON_AND_DAY", 2_000, at_least=1)
+GUEST_ASKS_PER_DAY = integer("GUEST_ASKS_PER_DAY", 20, at_least=1)
+GUEST_ASKS_PER_ADDRESS_AND_DAY = integer("GUEST_ASKS_PER_ADDRESS_AND_DAY", 200, at_least=1)
 PENDING_PER_PERSON = integer("PENDING_PER_PERSON", 20, at_least=1)
 
 # Answering (the rules are in docs/decisions/0002) ------------------------------------------------

@@ -46,4 +46,5 @@ urlpatterns = [
 handler400 = "ddio_api.fallbacks.bad_request"
 handler403 = "ddio_api.fallbacks.forbidden"
 handler404 = "ddio_api.fallbacks.not_found"
+handler429 = "portal.rate_pages.too_many_requests"  # allauth's, not Django's
 handler500 = "ddio_api.fallbacks.server_error"

@@ -50,4 +50,6 @@
   });
 
   document.querySelectorAll("[data-theme-switch]").forEach(nameSwitch);
+  // On a phone the list of pages is a bar that scrolls: show where we are in it.
+  document.querySelector(".number-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 })();

@@ -40,7 +40,7 @@ def icon(name: str, classes: str = "") -> SafeString:
 def badge(word: str, colour: str, icon_name: str) -> SafeString:
     """Never colour alone: an icon and a word."""
     return format_html(
-        '<span class="badge bg-{0}-lt text-{0}-lt-fg">{1} {2}</span>', colour, icon(icon_name), word
+        '<span class="badge bg-{}-lt">{} {}</span>', colour, icon(icon_name, f"text-{colour}"), word
     )
 
 

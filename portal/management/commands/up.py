@@ -22,6 +22,7 @@ from django.db import connections
 
 from portal import embedded, parts
 from portal.accounts import first_administrator_link
+from portal.mail import Teller
 from portal.models import WorkerHeartbeat
 from portal.supervisor import Supervisor, foreground
 
@@ -58,7 +59,7 @@ class Command(BaseCommand):
                 )
                 with supervisor:
                     bring_up(supervisor, self.say)
-                    supervisor.watch()
+                    supervisor.watch(until=Teller(settings.EMAIL_FILE_PATH, self.say))
                     self.say("stopping")
         except (CannotStartError, parts.PartMissingError) as error:
             self.stderr.write(f"cannot start: {error}")
