@@ -4,15 +4,17 @@
 until the commit. So whoever sees an entry sees every entry with a smaller `seq`, too.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
-from bots.models import FeedCounter, FeedEntry, Kind, Message
+from bots.models import FeedCounter, FeedEntry, Kind, Message, Person
 
 PAGE_AT_MOST = 200
+# How far one filtered page looks back: a filter that matches nothing must not walk a whole feed.
+WALK_AT_MOST = 10_000
 
 
 def next_seq(number_id: int) -> int:
@@ -86,3 +88,99 @@ def read(query: Query) -> Page:
     entries = found[: query.limit]
     last = entries[-1].seq if entries else query.cursor
     return Page(entries, last, len(found) > query.limit)
+
+
+# For people: the newest first -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Look:
+    """A place in the feed that somebody looks at: just before or just after a `seq`, or the top."""
+
+    number_id: int
+    before: int | None = None
+    after: int | None = None
+    limit: int = 20
+    filters: Filters = field(default_factory=Filters)
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.filters != Filters()
+
+
+@dataclass(frozen=True)
+class View:
+    """Entries, the newest first. `older` and `newer` are the `seq` to look from, if there is more.
+
+    `is_partial` where a filtered look ended before its page was full and before the feed ended.
+    """
+
+    entries: list[FeedEntry]
+    older: int | None = None
+    newer: int | None = None
+    is_partial: bool = False
+
+
+def look(wanted: Look) -> View:
+    """Like `read`, backwards, and bounded where filters could make it walk on and on."""
+    rows = _rows(wanted)
+    if rows is None:
+        return View([])
+    counters = FeedCounter.objects.filter(pk=wanted.number_id)
+    last = counters.values_list("last", flat=True).first() or 0
+    view = None
+    if wanted.after is not None:
+        view = _look_up(rows, wanted, wanted.after, last)
+    return view or _look_down(rows, wanted, last)
+
+
+def _rows(wanted: Look) -> QuerySet[FeedEntry] | None:
+    """What the filters let through; None where nobody has the name that they ask for.
+
+    The message's facts are looked up row by row, by subqueries that PostgreSQL cannot turn into a
+    join: a join it may begin at the wrong end, with every message of every number.
+    """
+    rows = FeedEntry.objects.filter(number=wanted.number_id).select_related("message", "person")
+    if wanted.filters.open_id:
+        people = Person.objects.filter(number=wanted.number_id, open_id=wanted.filters.open_id)
+        person = people.first()
+        if person is None:
+            return None
+        rows = rows.filter(person=person)
+    facts = {"status": wanted.filters.status, "rating": wanted.filters.rating}
+    for name, value in facts.items():
+        if value:
+            fact = Message.objects.filter(pk=OuterRef("message")).values(name)[:1]
+            rows = rows.alias(**{f"message_{name}": Subquery(fact)})
+            rows = rows.filter(kind=Kind.ANSWER, **{f"message_{name}": value})
+    return rows.filter(replace(wanted.filters, open_id="", status="", rating="").as_q())
+
+
+def _look_up(rows: QuerySet[FeedEntry], wanted: Look, after: int, last: int) -> View | None:
+    """The page above `after`; None where the feed's end is less than a page away."""
+    ceiling = after + WALK_AT_MOST if wanted.is_filtered else last
+    above = rows.filter(seq__gt=after, seq__lte=ceiling).order_by("seq")
+    found = list(above[: wanted.limit + 1])
+    entries = found[: wanted.limit][::-1]
+    if len(found) > wanted.limit:
+        return View(entries, older=entries[-1].seq, newer=entries[0].seq)
+    if ceiling >= last:
+        return None
+    older = entries[-1].seq if entries else after + 1
+    return View(entries, older=older, newer=ceiling, is_partial=True)
+
+
+def _look_down(rows: QuerySet[FeedEntry], wanted: Look, last: int) -> View:
+    top = last + 1
+    if wanted.before is not None and wanted.after is None:
+        top = min(wanted.before, top)
+    floor = top - WALK_AT_MOST if wanted.is_filtered else 0
+    below = rows.filter(seq__lt=top, seq__gte=floor).order_by("-seq")
+    found = list(below[: wanted.limit + 1])
+    entries = found[: wanted.limit]
+    newer = max(entries[0].seq if entries else top - 1, 0) if top <= last else None
+    if len(found) > wanted.limit:
+        return View(entries, older=entries[-1].seq, newer=newer)
+    if floor > 1:
+        return View(entries, older=floor, newer=newer, is_partial=True)
+    return View(entries, newer=newer)

@@ -4,7 +4,10 @@
 nudge may be lost and the worker may die, a sweeper finds the row again.
 """
 
-from datetime import timedelta
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +20,37 @@ from portal.models import ServiceNumber, User
 
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
 LOCAL = "local"  # the base URL that stands for the model which ships with the platform
+KEYS_AT_MOST = 20
+_ID = re.compile("[A-Za-z0-9_-]{1,40}")
+
+
+class TooManyKeys(Exception):
+    """The number has as many keys as are allowed."""
+
+
+class BoundAlready(Exception):
+    """The number has this very key; `twin` is its row."""
+
+    def __init__(self, twin: ApiKey) -> None:
+        super().__init__(twin.pk)
+        self.twin = twin
+
+
+class KeyNeededAgain(Exception):
+    """The base URL may change only together with the key (CVE-2024-6587)."""
+
+
+def key_of(number: ServiceNumber, key_id: str) -> ApiKey:
+    """The number's bound key; raises ApiKey.DoesNotExist.
+
+    What is no id at all is not looked up: PostgreSQL refuses a NUL with an error of its own.
+    """
+    if not _ID.fullmatch(key_id):
+        raise ApiKey.DoesNotExist
+    return number.api_keys.bound().get(pk=key_id)
+
+
+# Binding and changing -------------------------------------------------------------------------
 
 
 def bind(
@@ -24,19 +58,22 @@ def bind(
 ) -> ApiKey:
     """Bind a key to the number's robot and have it checked; the same key is bound once.
 
-    Raises outbound.UrlRefused for a base URL that may not be called.
+    Raises outbound.UrlRefused for a base URL that may not be called, and TooManyKeys.
     """
     is_local = base_url == LOCAL
     if not is_local:
         outbound.check_url(base_url)
-    bound = _bound_already(number, base_url, api_key)
-    if bound:
-        return bound
     key = ApiKey(number=number, label=label, is_local=is_local)
     if not is_local:
         key.base_url = base_url.rstrip("/")
         key.seal(api_key)
     with transaction.atomic():
+        _lock(number)
+        bound = twin_of(number, base_url, api_key)
+        if bound:
+            return bound
+        if number.api_keys.bound().count() >= KEYS_AT_MOST:
+            raise TooManyKeys
         key.save()
         audit.record(
             "key.bound", actor=actor, number=number, key=key.pk, base_url=key.base_url or LOCAL
@@ -45,7 +82,13 @@ def bind(
     return key
 
 
-def _bound_already(number: ServiceNumber, base_url: str, api_key: str) -> ApiKey | None:
+def _lock(number: ServiceNumber) -> None:
+    """One number's keys change one after the other: two tabs do not bind the same key twice."""
+    ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
+
+
+def twin_of(number: ServiceNumber, base_url: str, api_key: str) -> ApiKey | None:
+    """The row under which this very key is bound to the number already."""
     if base_url == LOCAL:
         return number.api_keys.bound().filter(is_local=True).first()
     for key in number.api_keys.bound().filter(base_url=base_url.rstrip("/")):
@@ -57,11 +100,96 @@ def _bound_already(number: ServiceNumber, base_url: str, api_key: str) -> ApiKey
     return None
 
 
+@dataclass(frozen=True)
+class Edit:
+    """What the owner wants of a key; an empty `api_key` keeps the present one.
+
+    A local key has neither URL nor key: of its edit only the label counts.
+    """
+
+    label: str
+    priority: int = 0
+    base_url: str = ""
+    api_key: str = ""
+
+
+def edit(key: ApiKey, wanted: Edit, *, actor: User) -> None:
+    """Change the key's row; a new key or base URL is sealed anew and checked.
+
+    Raises KeyNeededAgain, BoundAlready, outbound.UrlRefused, ApiKey.DoesNotExist.
+    """
+    with transaction.atomic():
+        _lock(key.number)
+        key = ApiKey.objects.bound().select_related("number").get(pk=key.pk)
+        before = _facts(key)
+        key.label = wanted.label
+        if not key.is_local:
+            key.priority = wanted.priority
+            _seal_anew(key, wanted)
+        key.save(update_fields=["label", "priority", "base_url", "sealed", "mask"])
+        after = _facts(key)
+        changes = {
+            name: [before[name], after[name]] for name in after if before[name] != after[name]
+        }
+        audit.record(
+            "key.edited",
+            actor=actor,
+            number=key.number,
+            key=key.pk,
+            changes=changes,
+            key_replaced=bool(wanted.api_key),
+        )
+        if wanted.api_key and not key.is_local:
+            request_check(key)
+
+
+def _facts(key: ApiKey) -> dict[str, Any]:
+    return {"label": key.label, "priority": key.priority, "base_url": key.base_url}
+
+
+def _seal_anew(key: ApiKey, wanted: Edit) -> None:
+    base_url = wanted.base_url.rstrip("/")
+    if not wanted.api_key:
+        if base_url != key.base_url:
+            raise KeyNeededAgain
+        return
+    outbound.check_url(base_url)
+    twin = twin_of(key.number, base_url, wanted.api_key)
+    if twin and twin.pk != key.pk:
+        raise BoundAlready(twin)
+    key.base_url = base_url
+    key.seal(wanted.api_key)
+
+
+def remove(key: ApiKey, *, actor: User | None) -> None:
+    """Forget the key: its ciphertext goes, its history stays."""
+    with transaction.atomic():
+        if ApiKey.objects.bound().filter(pk=key.pk).update(removed_at=timezone.now(), sealed=""):
+            audit.record("key.removed", actor=actor, number=key.number, key=key.pk)
+
+
+# Checking -------------------------------------------------------------------------------------
+
+
 def request_check(key: ApiKey) -> None:
     """Have a worker look at the key, again or for the first time."""
     key.status, key.check_due_at = KeyStatus.PENDING, timezone.now() + CHECK_AGAIN_AFTER
     key.save(update_fields=["status", "check_due_at"])
     transaction.on_commit(lambda: nudges.nudge("bots.tasks.check_key", key.pk))
+
+
+def check_again(key: ApiKey, *, actor: User) -> None:
+    """The owner asks for another look; one that is under way already is that look."""
+    if key.status == KeyStatus.PENDING:
+        return
+    with transaction.atomic():
+        request_check(key)
+        audit.record("key.check_requested", actor=actor, number=key.number, key=key.pk)
+
+
+def asked_at(key: ApiKey) -> datetime:
+    """Since when the key's verdict is waited for, or since a sweeper last nudged for it."""
+    return key.check_due_at - CHECK_AGAIN_AFTER if key.check_due_at else key.created_at
 
 
 def take_overdue_checks() -> list[str]:
@@ -73,10 +201,3 @@ def take_overdue_checks() -> list[str]:
         for pk, due_at in list(overdue.values_list("pk", "check_due_at"))
         if overdue.filter(pk=pk, check_due_at=due_at).update(check_due_at=now + CHECK_AGAIN_AFTER)
     ]
-
-
-def remove(key: ApiKey, *, actor: User | None) -> None:
-    """Forget the key: its ciphertext goes, its history stays."""
-    with transaction.atomic():
-        ApiKey.objects.filter(pk=key.pk).update(removed_at=timezone.now(), sealed="")
-        audit.record("key.removed", actor=actor, number=key.number, key=key.pk)

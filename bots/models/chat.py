@@ -64,7 +64,7 @@ class Conversation(models.Model):
         indexes = [models.Index(fields=["person", "-last_at"], name="conversation_by_person")]
 
     def __str__(self) -> str:
-        return self.title or self.pk
+        return self.pk  # not the title, which quotes the question: the admin says this
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

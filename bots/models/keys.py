@@ -65,7 +65,7 @@ class ApiKey(models.Model):
         verbose_name_plural = _("API keys")
 
     def __str__(self) -> str:
-        return self.label or self.mask or self.pk
+        return self.label or self.pk  # not the mask: the admin says this of keys
 
     def seal(self, api_key: str) -> None:
         self.sealed = vault.seal(api_key, row_id=self.pk, base_url=self.base_url)
@@ -78,12 +78,16 @@ class ApiKey(models.Model):
         return self.base_url, vault.unseal(self.sealed, row_id=self.pk, base_url=self.base_url)
 
     def take_verdict(self, status: str, evidence: str, listed: list[str] | None = None) -> None:
-        """Keep the verdict with its time; `evidence` never holds the key."""
+        """Keep the verdict with its time; `evidence` never holds the key.
+
+        A verdict on a key that was replaced during its check is nobody's any more.
+        """
         now = timezone.now()
         changes: dict[str, Any] = {"status": status, "checked_at": now, "check_due_at": None}
         if listed is not None:
             changes["models_listed"] = listed
-        ApiKey.objects.filter(pk=self.pk).update(**changes)
+        if not ApiKey.objects.filter(pk=self.pk, sealed=self.sealed).update(**changes):
+            return
         if status != self.status:
             self.verdicts.create(status=status, evidence=evidence[:500], at=now)
         for name, value in changes.items():

@@ -20,6 +20,7 @@ class Robot(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(2)],
     )
     greeting = models.TextField(_("greeting"), max_length=2_000, blank=True)
+    suggested_questions = models.JSONField(_("suggested questions"), default=list, blank=True)
     guests_allowed = models.BooleanField(_("guests allowed"), default=False)
     context_tokens = models.PositiveIntegerField(_("context budget"), default=4_000)
     answer_tokens = models.PositiveIntegerField(_("answer budget"), null=True, blank=True)

@@ -1,31 +1,125 @@
 """The API keys of a number, and their verdicts."""
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal.access import owner_only
+from bots import key_table
+from bots import keys as bound_keys
+from bots.key_forms import BASE_URLS, BindForm, EditForm
+from bots.models import ApiKey, Robot
+from portal.access import owner_only, user_of
 from portal.models import ServiceNumber
 
+VERDICTS_SHOWN = 10
 
+
+def _is_htmx(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))
+
+
+def _key(number: ServiceNumber, key_id: str) -> ApiKey:
+    try:
+        return bound_keys.key_of(number, key_id)
+    except ApiKey.DoesNotExist as error:
+        raise Http404 from error
+
+
+@never_cache
+@sensitive_post_parameters("api_key")
+@require_http_methods(["GET", "HEAD", "POST"])
 @owner_only
 def keys(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
-    raise NotImplementedError
+    form = BindForm(number, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        given = form.cleaned_data
+        try:
+            bound_keys.bind(
+                number,
+                given["base_url"],
+                given["api_key"],
+                actor=user_of(request),
+                label=given["label"],
+            )
+        except bound_keys.TooManyKeys:
+            sentence = _("No more than %(count)d keys can be bound. Remove one first.")
+            form.add_error(None, sentence % {"count": bound_keys.KEYS_AT_MOST})
+        else:
+            messages.success(request, _("The key is bound, and its check has begun."))
+            return redirect("number-keys", number.app_id)
+    shown = {
+        "number": number,
+        "form": form,
+        "rows": key_table.rows(number),
+        "base_urls": BASE_URLS,
+        "keys_at_most": bound_keys.KEYS_AT_MOST,
+        "has_model": Robot.objects.filter(number=number).exclude(model="").exists(),
+        "is_open": form.is_bound or "add" in request.GET,
+    }
+    return render(request, "bots/keys.html", shown)
 
 
+@never_cache
+@sensitive_post_parameters("api_key")
+@require_http_methods(["GET", "HEAD", "POST"])
 @owner_only
 def edit(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpResponse:
-    raise NotImplementedError
+    key = _key(number, key_id)
+    form = EditForm(key, request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            bound_keys.edit(key, form.wanted(), actor=user_of(request))
+        except bound_keys.KeyNeededAgain:
+            form.ask_for_key()
+        except bound_keys.BoundAlready as error:
+            form.refuse_twin(error.twin)
+        else:
+            messages.success(request, _("The key's settings are saved."))
+            return redirect("number-keys", number.app_id)
+    shown = {
+        "number": number,
+        "key": key,
+        "form": form,
+        "base_urls": BASE_URLS,
+        "verdicts": key.verdicts.order_by("-pk")[:VERDICTS_SHOWN],
+        "local_model": settings.LOCAL_MODEL_NAME,
+    }
+    return render(request, "bots/key_edit.html", shown)
 
 
+@never_cache
+@require_safe
 @owner_only
 def row(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpResponse:
-    raise NotImplementedError
+    """The table's row again. 204 while it would look the same: a page that polls stays quiet."""
+    found = key_table.row(_key(number, key_id))
+    if not _is_htmx(request):
+        return redirect("number-keys", number.app_id)
+    if found.is_pending and found.waits_for == request.GET.get("shown", ""):
+        return HttpResponse(status=204)
+    return render(request, "bots/keys_row.html", {"number": number, "row": found})
 
 
+@require_POST
 @owner_only
 def check(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpResponse:
-    raise NotImplementedError
+    key = _key(number, key_id)
+    bound_keys.check_again(key, actor=user_of(request))
+    if _is_htmx(request):
+        shown = {"number": number, "row": key_table.row(key)}
+        return render(request, "bots/keys_row.html", shown)
+    return redirect("number-keys", number.app_id)
 
 
+@require_POST
 @owner_only
 def remove(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpResponse:
-    raise NotImplementedError
+    key = _key(number, key_id)
+    bound_keys.remove(key, actor=user_of(request))
+    messages.success(request, _("The key is removed, and its stored copy is deleted."))
+    return redirect("number-keys", number.app_id)

@@ -66,6 +66,16 @@ def test_every_change_of_verdict_is_kept_and_repeats_are_not(number, upstream):
     assert list(statuses) == ["rate_limited", "valid"]
 
 
+def test_a_verdict_on_a_key_that_was_replaced_meanwhile_is_dropped(number, upstream):
+    checked = keys.bind(number, upstream.url, GOOD, actor=None)
+    replaced = ApiKey.objects.get(pk=checked.pk)
+    replaced.seal(GOOD + "x")
+    replaced.save()
+    checked.take_verdict(KeyStatus.INVALID, "HTTP 401")
+    assert ApiKey.objects.get(pk=checked.pk).status == KeyStatus.PENDING
+    assert not KeyVerdict.objects.exists()
+
+
 def test_usable_keys_come_by_trouble_then_priority(number, upstream):
     spare = factories.key(number, upstream.url, "sk-1" + GOOD, priority=2)
     first = factories.key(number, upstream.url, "sk-2" + GOOD, priority=1)

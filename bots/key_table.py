@@ -1,0 +1,66 @@
+"""The table of a number's keys, as its owner sees it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from bots import keys
+from bots.models import ApiKey, KeyStatus, KeyVerdict
+from portal.models import ServiceNumber, WorkerHeartbeat
+
+LONG_WAIT = timedelta(seconds=20)
+FOR_A_WORKER = "worker"
+FOR_THE_PROVIDER = "provider"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A bound key; `is_last` where no other can be used.
+
+    `waits_for` is set where its check takes long: FOR_A_WORKER or FOR_THE_PROVIDER.
+    """
+
+    key: ApiKey
+    evidence: str = ""
+    waits_for: str = ""
+    is_last: bool = False
+
+    @property
+    def is_pending(self) -> bool:
+        return self.key.status == KeyStatus.PENDING
+
+
+def rows(number: ServiceNumber) -> list[Row]:
+    """All of them, in the order in which they are tried. The cost does not grow with the keys."""
+    newest = KeyVerdict.objects.filter(key=OuterRef("pk")).order_by("-pk")
+    bound = number.api_keys.bound().annotate(evidence=Subquery(newest.values("evidence")[:1]))
+    found: list[Any] = list(bound.order_by("priority", "created_at"))
+    usable = [key.pk for key in found if key.status != KeyStatus.INVALID]
+    reason = _reason_to_wait() if any(_waits_long(key) for key in found) else ""
+    return [
+        Row(
+            key,
+            evidence=key.evidence or "",
+            waits_for=reason if _waits_long(key) else "",
+            is_last=usable == [key.pk],
+        )
+        for key in found
+    ]
+
+
+def row(key: ApiKey) -> Row:
+    newest = key.verdicts.order_by("-pk").values_list("evidence", flat=True).first()
+    waits_for = _reason_to_wait() if _waits_long(key) else ""
+    return Row(key, evidence=newest or "", waits_for=waits_for)
+
+
+def _waits_long(key: ApiKey) -> bool:
+    is_pending = key.status == KeyStatus.PENDING
+    return is_pending and timezone.now() - keys.asked_at(key) > LONG_WAIT
+
+
+def _reason_to_wait() -> str:
+    return FOR_THE_PROVIDER if WorkerHeartbeat.objects.alive().exists() else FOR_A_WORKER

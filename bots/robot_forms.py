@@ -1,0 +1,135 @@
+"""What an owner tells the robot to be."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from bots.models import Robot
+
+QUESTIONS_AT_MOST = 4
+QUESTION_LENGTH_AT_MOST = 120
+TOKENS_AT_LEAST = 200
+TOKENS_AT_MOST = 1_000_000
+ADVANCED = ("temperature", "context_tokens", "answer_tokens")
+
+
+class LinesField(forms.CharField):
+    """Text of several lines, with the line ends that we keep, not those that browsers send."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> str:
+        text = str(super().to_python(value) or "")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class QuestionsField(LinesField):
+    """Suggested questions: a list in the database, one a line in the page."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        lines = [" ".join(line.split()) for line in str(super().clean(value)).split("\n")]
+        questions = list(dict.fromkeys(filter(None, lines)))
+        if len(questions) > QUESTIONS_AT_MOST:
+            sentence = _("At most %(count)d questions, one a line.")
+            raise forms.ValidationError(sentence % {"count": QUESTIONS_AT_MOST})
+        for question in questions:
+            if len(question) > QUESTION_LENGTH_AT_MOST:
+                sentence = _("This one is longer than %(count)d characters: %(start)s…")
+                values = {"count": QUESTION_LENGTH_AT_MOST, "start": question[:30]}
+                raise forms.ValidationError(sentence % values)
+        return questions
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), self.to_python(data))
+
+
+class RobotForm(forms.Form):
+    """The robot's own fields; `save` lies in bots.robots, with the audit trail."""
+
+    use_required_attribute = False
+    model = forms.CharField(
+        label=gettext_lazy("Model"),
+        max_length=120,
+        help_text=gettext_lazy("Choose one that your API keys list, or type its name."),
+        widget=forms.TextInput(
+            attrs={"list": "models", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    system_prompt = LinesField(
+        label=gettext_lazy("System prompt"),
+        max_length=20_000,
+        required=False,
+        help_text=gettext_lazy(
+            "What the robot is told before every question. People do not see it."
+        ),
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+    greeting = LinesField(
+        label=gettext_lazy("Greeting"),
+        max_length=2_000,
+        required=False,
+        help_text=gettext_lazy("What people read before their first question."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    suggested_questions = QuestionsField(
+        label=gettext_lazy("Suggested questions"),
+        max_length=1_000,
+        required=False,
+        help_text=gettext_lazy("Up to four, one a line. People ask them with one tap."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    guests_allowed = forms.BooleanField(
+        label=gettext_lazy("Guests may chat"),
+        required=False,
+    )
+    temperature = forms.FloatField(
+        label=gettext_lazy("Temperature"),
+        min_value=0,
+        max_value=2,
+        required=False,
+        help_text=gettext_lazy("From 0 (the same answer each time) to 2. Empty: the model's own."),
+        widget=forms.NumberInput(attrs={"step": "0.1"}),
+    )
+    context_tokens = forms.IntegerField(
+        label=gettext_lazy("Context budget"),
+        min_value=TOKENS_AT_LEAST,
+        max_value=TOKENS_AT_MOST,
+        help_text=gettext_lazy(
+            "Tokens of the prompt and the conversation so far that are sent with a question. The"
+            " oldest turns are left out first."
+        ),
+    )
+    answer_tokens = forms.IntegerField(
+        label=gettext_lazy("Answer budget"),
+        min_value=1,
+        max_value=TOKENS_AT_MOST,
+        required=False,
+        help_text=gettext_lazy("The most tokens that an answer may take. Empty: the model's own."),
+    )
+
+    def __init__(self, robot: Robot, data: QueryDict | None = None) -> None:
+        initial = {name: getattr(robot, name) for name in self.base_fields}
+        super().__init__(data, initial=initial)
+        sentence = _(
+            "Anybody with the link may ask without an account, up to %(count)d questions a day"
+            " each. Your API keys pay for it."
+        )
+        self.fields["guests_allowed"].help_text = sentence % {"count": settings.GUEST_ASKS_PER_DAY}
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        """Such an error must not hide in the part that is folded."""
+        return any(name in self.errors for name in ADVANCED)
+
+    def clean_model(self) -> str:
+        model = str(self.cleaned_data["model"])
+        if not model.isprintable():
+            raise forms.ValidationError(_("The name holds invisible characters. Type it again."))
+        return model

@@ -1,0 +1,61 @@
+"""The robot of a number: what it starts from, and every change of it on the record."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from bots import keys
+from bots.models import ApiKey, Robot
+from portal import audit
+from portal.models import ServiceNumber, User
+
+MODELS_AT_MOST = 500  # in the page's list of suggestions; any other name may be typed
+
+
+def robot_of(number: ServiceNumber, listed: list[str]) -> Robot:
+    """The number's robot; unsaved and with sensible beginnings where it has none yet."""
+    robot = Robot.objects.filter(number=number).first()
+    if robot is None:
+        robot = Robot(number=number, model=listed[0] if len(listed) == 1 else "")
+    return robot
+
+
+def models_of(bound: Iterable[ApiKey]) -> list[str]:
+    """The names that the keys' providers list, and the local model's where it is bound."""
+    names: set[str] = set()
+    for key in bound:
+        names.update(key.models_listed)
+        if key.is_local:
+            names.add(settings.LOCAL_MODEL_NAME)
+    return sorted(names)[:MODELS_AT_MOST]
+
+
+def save(number: ServiceNumber, wanted: dict[str, Any], *, actor: User) -> Robot:
+    """Write exactly the wanted fields, with old and new in the audit trail.
+
+    A model that changed makes every verdict on the number's keys an old one: they are checked anew.
+    """
+    with transaction.atomic():
+        ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
+        robot = Robot.objects.filter(number=number).first()
+        is_new = robot is None
+        robot = robot or Robot(number=number)
+        before = {name: getattr(robot, name) for name in wanted}
+        changes = {
+            name: [before[name], value] for name, value in wanted.items() if before[name] != value
+        }
+        for name, value in wanted.items():
+            setattr(robot, name, value)
+        robot.save(force_insert=is_new, update_fields=None if is_new else list(wanted))
+        if is_new or changes:
+            audit.record("robot.edit", actor=actor, number=number, changes=changes)
+        if "model" in changes:
+            _check_keys(number)
+    return robot
+
+
+def _check_keys(number: ServiceNumber) -> None:
+    for key in ApiKey.objects.bound().filter(number=number):
+        keys.request_check(key)

@@ -1,0 +1,107 @@
+"""Changing a bound key: a new address asks for the key again, and nothing shows the old one."""
+
+import pytest
+from django.urls import reverse
+
+from bots import keys
+from bots.models import ApiKey, KeyStatus
+from portal.models import AuditEntry
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+GOOD = "sk-good-1234567890abcdef"
+OTHER = "sk-other-1234567890abcdef"
+URL = "https://api.example.com/v1"
+
+
+@pytest.fixture
+def key(number) -> ApiKey:
+    return factories.key(number, URL, GOOD, label="Main")
+
+
+@pytest.fixture
+def as_alice(client, alice):
+    client.force_login(alice)
+    return client
+
+
+def edit(key: ApiKey) -> str:
+    return reverse("key-edit", args=[key.number.app_id, key.pk])
+
+
+def page(response) -> str:
+    return response.content.decode()
+
+
+def change(key: ApiKey, **fields: object) -> dict[str, object]:
+    return {"label": key.label, "priority": 0, "base_url": key.base_url, "api_key": ""} | fields
+
+
+def test_it_changes_label_and_priority_and_keeps_the_key(as_alice, key):
+    as_alice.post(edit(key), change(key, label="Spare", priority=3))
+    key.refresh_from_db()
+    assert (key.label, key.priority, key.status) == ("Spare", 3, KeyStatus.VALID)
+    assert key.open() == (URL, GOOD)
+    changes = AuditEntry.objects.get(action="key.edited").details["changes"]
+    assert changes == {"label": ["Main", "Spare"], "priority": [0, 3]}
+
+
+def test_a_new_base_url_needs_the_key_again(as_alice, key):
+    shown = page(as_alice.post(edit(key), change(key, base_url="https://b.example/v1")))
+    key.refresh_from_db()
+    assert "Type the key again: it goes to a new address." in shown
+    assert key.open() == (URL, GOOD)
+
+
+def test_with_the_key_typed_again_it_moves_and_is_checked(as_alice, key):
+    moved = change(key, base_url="https://b.example/v1/", api_key=OTHER)
+    as_alice.post(edit(key), moved)
+    key.refresh_from_db()
+    assert key.open() == ("https://b.example/v1", OTHER)
+    assert (key.status, key.mask) == (KeyStatus.PENDING, "sk-…cdef")
+    assert OTHER not in str(AuditEntry.objects.get(action="key.edited").details)
+
+
+def test_a_key_that_moved_meanwhile_does_not_move_back_without_the_key(as_alice, key, alice):
+    moved = keys.Edit(label="", base_url="https://b.example/v1", api_key=OTHER)
+    keys.edit(key, moved, actor=alice)
+    with pytest.raises(keys.KeyNeededAgain):
+        keys.edit(key, keys.Edit(label="", base_url=URL), actor=alice)
+
+
+def test_it_refuses_a_base_url_that_may_not_be_called(as_alice, key):
+    bad = change(key, base_url="http://127.0.0.1/v1", api_key=OTHER)
+    shown = page(as_alice.post(edit(key), bad))
+    assert "OUTBOUND_ALLOW" in shown
+    assert OTHER not in shown
+
+
+def test_it_does_not_become_a_key_that_is_bound_already(as_alice, key):
+    factories.key(key.number, URL, OTHER, label="Second")
+    shown = page(as_alice.post(edit(key), change(key, api_key=OTHER)))
+    assert "bound already: Second" in shown
+
+
+@pytest.mark.parametrize("priority", ["-1", "100", "1e3", "", "\0"])
+def test_it_refuses_a_bad_priority(as_alice, key, priority):
+    response = as_alice.post(edit(key), change(key, priority=priority))
+    assert response.status_code == 200
+    assert "is-invalid" in page(response)
+
+
+def test_of_the_local_model_only_the_label_changes(as_alice, number, alice):
+    key = keys.bind(number, keys.LOCAL, "", actor=alice)
+    as_alice.post(edit(key), change(key, label="Demo", base_url=URL, api_key=GOOD))
+    key.refresh_from_db()
+    assert (key.label, key.is_local, key.base_url, key.sealed) == ("Demo", True, "", "")
+
+
+def test_the_edit_page_shows_the_last_ten_verdicts(as_alice, key):
+    statuses = [KeyStatus.RATE_LIMITED, KeyStatus.VALID] * 6
+    _all = [key.take_verdict(each, f"seen {at}.") for at, each in enumerate(statuses)]
+    shown = page(as_alice.get(edit(key)))
+    assert "seen 11." in shown
+    assert "seen 2." in shown
+    assert "seen 1." not in shown
+    assert GOOD not in shown

@@ -1,0 +1,344 @@
+"""The API keys page: binding, verdicts, removing; and never a key in a page."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from bots import keys
+from bots.models import ApiKey, KeyStatus
+from portal.models import AuditEntry, WorkerHeartbeat
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+GOOD = "sk-good-1234567890abcdef"
+OTHER = "sk-other-1234567890abcdef"
+URL = "https://api.example.com/v1"
+FORM = {"label": "Main", "base_url": URL, "api_key": GOOD}
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def path(number) -> str:
+    return reverse("number-keys", args=[number.app_id])
+
+
+@pytest.fixture
+def key(number) -> ApiKey:
+    return factories.key(number, URL, GOOD, label="Main")
+
+
+def at(name: str, key: ApiKey, key_id: str = "") -> str:
+    return reverse(name, args=[key.number.app_id, key_id or key.pk])
+
+
+@pytest.fixture
+def as_alice(client, alice):
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def as_charlie(client, charlie):
+    client.force_login(charlie)
+    return client
+
+
+def page(response) -> str:
+    return response.content.decode()
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+def test_it_says_that_no_key_is_bound(as_alice, path):
+    assert "No API key is bound yet" in page(as_alice.get(path))
+
+
+def test_it_shows_label_url_and_mask_and_never_the_key(as_alice, path, key):
+    shown = page(as_alice.get(path))
+    assert "Main" in shown
+    assert URL in shown
+    assert "sk-…cdef" in shown
+    assert GOOD not in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "advice"),
+    [
+        ("valid", "Valid", "nothing to do"),
+        ("invalid", "Invalid", "Make a new key there and bind it here."),
+        ("no_access", "No access to the model", "Choose another model"),
+        ("out_of_quota", "Out of quota", "Top it up"),
+        ("rate_limited", "Rate-limited", "The key stays in use"),
+        ("unreachable", "Unreachable", "Compare the URL"),
+        ("pending", "Checking", "asks the provider"),
+    ],
+)
+def test_each_verdict_has_its_word_and_what_to_do(as_alice, path, number, status, word, advice):
+    factories.key(number, URL, status=status, check_due_at=timezone.now() + timedelta(seconds=29))
+    shown = page(as_alice.get(path))
+    assert f"</svg> {word}</span>" in shown
+    assert advice in shown
+
+
+def test_it_shows_what_the_provider_said_last(as_alice, path, key):
+    key.take_verdict(KeyStatus.UNREACHABLE, "no connection: refused")
+    key.take_verdict(KeyStatus.INVALID, "HTTP 401 <b>invalid</b>")
+    shown = page(as_alice.get(path))
+    assert "HTTP 401 &lt;b&gt;invalid&lt;/b&gt;" in shown
+    assert "no connection" not in shown
+
+
+def test_it_points_to_the_robot_page_where_no_model_is_chosen(as_alice, path, key):
+    key.number.robot.delete()
+    assert "which model to use" in page(as_alice.get(path))
+
+
+def test_it_does_not_where_there_is_one(as_alice, path, key):
+    assert "which model to use" not in page(as_alice.get(path))
+
+
+def test_a_removed_key_is_not_shown(as_alice, path, key, alice):
+    keys.remove(key, actor=alice)
+    assert key.pk not in page(as_alice.get(path))
+
+
+def test_it_is_not_stored_by_a_browser(as_alice, path):
+    assert "no-store" in as_alice.get(path)["Cache-Control"]
+
+
+def test_it_costs_the_same_when_the_keys_double(as_alice, path, number):
+    factories.key(number, URL, status=KeyStatus.PENDING)
+    ApiKey.objects.update(check_due_at=timezone.now() - timedelta(minutes=1))
+    with CaptureQueriesContext(connection) as few:
+        as_alice.get(path)
+    _more = [factories.key(number, URL, f"{OTHER}{index}") for index in range(5)]
+    with CaptureQueriesContext(connection) as many:
+        as_alice.get(path)
+    assert len(few) == len(many)
+
+
+# Binding ----------------------------------------------------------------------------------------
+
+
+def test_it_binds_a_key_and_has_it_checked(as_alice, path, number):
+    response = as_alice.post(path, FORM)
+    key = number.api_keys.get()
+    assert (response.status_code, response["Location"]) == (302, path)
+    assert (key.label, key.base_url, key.status) == ("Main", URL, KeyStatus.PENDING)
+    assert key.open() == (URL, GOOD)
+    assert AuditEntry.objects.get(action="key.bound").actor == number.owner
+
+
+def test_white_space_around_a_pasted_key_is_dropped(as_alice, path, number):
+    as_alice.post(path, FORM | {"api_key": f"  {GOOD}\n"})
+    assert number.api_keys.get().open()[1] == GOOD
+
+
+def test_it_binds_the_model_that_ships_with_the_platform(as_alice, path, number):
+    as_alice.post(path, {"is_local": "on", "label": "Local", "base_url": "nonsense"})
+    assert (number.api_keys.get().is_local, number.api_keys.get().label) == (True, "Local")
+
+
+def test_the_local_model_is_not_offered_where_it_is_switched_off(as_alice, path, settings):
+    settings.LOCAL_MODEL = False
+    assert "is_local" not in page(as_alice.get(path))
+    as_alice.post(path, {"is_local": "on", "base_url": "local", "api_key": GOOD})
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"base_url": "http://169.254.169.254/v1"}, "OUTBOUND_ALLOW"),
+        ({"base_url": "https://10.0.0.1/v1"}, "OUTBOUND_ALLOW"),
+        ({"base_url": "ftp://example.com"}, "must begin with https://"),
+        ({"base_url": "local"}, "must begin with https://"),
+        ({"base_url": "https://a.example/v1/chat/completions"}, "Leave out /chat/completions"),
+        ({"base_url": "https://a.example/" + "x" * 600}, "at most 500 characters"),
+        ({"base_url": "https://a.example/\0"}, "Null characters"),
+        ({"base_url": ""}, "This field is required"),
+        ({"api_key": ""}, "This field is required"),
+        ({"api_key": "sk-a b"}, "A space or a sign"),
+        ({"api_key": "sk-a\nb"}, "A space or a sign"),
+        ({"api_key": "sk-密钥"}, "A space or a sign"),
+        ({"api_key": "sk-\0"}, "Null characters"),
+        ({"api_key": "k" * 501}, "at most 500 characters"),
+        ({"label": "l" * 61}, "at most 60 characters"),
+    ],
+)
+def test_it_says_beside_the_field_what_is_wrong(as_alice, path, change, words):
+    response = as_alice.post(path, FORM | change)
+    assert response.status_code == 200
+    assert words in page(response)
+    assert not ApiKey.objects.exists()
+
+
+def test_after_an_error_the_key_is_to_be_typed_again_and_the_rest_is_kept(as_alice, path):
+    shown = page(as_alice.post(path, FORM | {"base_url": "http://api.example.com/v1"}))
+    assert GOOD not in shown
+    assert "Type the key again" in shown
+    assert 'value="Main"' in shown
+    assert 'value="http://api.example.com/v1"' in shown
+
+
+def test_the_same_key_is_not_bound_twice(as_alice, path, key):
+    shown = page(as_alice.post(path, FORM | {"base_url": URL + "/"}))
+    assert "bound already: Main" in shown
+    assert f'id="{key.pk}" class="table-warning"' in shown
+    assert ApiKey.objects.count() == 1
+
+
+def test_the_local_model_is_not_bound_twice(as_alice, path, number, alice):
+    keys.bind(number, keys.LOCAL, "", actor=alice)
+    shown = page(as_alice.post(path, {"is_local": "on"}))
+    assert "bound already: built-in model" in shown
+
+
+def test_there_is_room_for_twenty_keys(as_alice, path, number):
+    _full = [factories.key(number, URL, f"{OTHER}{index}") for index in range(20)]
+    assert "Add API key" not in page(as_alice.get(path))
+    assert "No more than 20 keys" in page(as_alice.post(path, FORM))
+    assert ApiKey.objects.count() == 20
+
+
+# The row and the check --------------------------------------------------------------------------
+
+
+def pending(key: ApiKey, seconds: float) -> None:
+    """The key's check was asked for so many seconds ago."""
+    due_at = timezone.now() - timedelta(seconds=seconds) + keys.CHECK_AGAIN_AFTER
+    ApiKey.objects.update(status=KeyStatus.PENDING, check_due_at=due_at)
+
+
+def test_a_row_polls_while_its_key_is_checked(as_alice, path, key):
+    pending(key, 2)
+    assert f'hx-get="{at("key-row", key)}?shown="' in page(as_alice.get(path))
+
+
+def test_a_row_stops_once_there_is_a_verdict(as_alice, key):
+    shown = page(as_alice.get(at("key-row", key), headers=HTMX))
+    assert shown.strip().startswith("<tr")
+    assert "Valid" in shown
+    assert "hx-get" not in shown
+
+
+def test_a_row_that_would_look_the_same_is_not_sent(as_alice, key):
+    pending(key, 2)
+    response = as_alice.get(at("key-row", key) + "?shown=", headers=HTMX)
+    assert (response.status_code, response.content) == (204, b"")
+
+
+def test_a_row_says_that_no_worker_is_running(as_alice, key):
+    pending(key, 25)
+    shown = page(as_alice.get(at("key-row", key) + "?shown=", headers=HTMX))
+    assert "No worker is running" in shown
+    assert "?shown=worker" in shown
+
+
+def test_a_row_says_that_the_provider_is_slow(as_alice, key):
+    WorkerHeartbeat.objects.create(name="worker")
+    pending(key, 25)
+    shown = page(as_alice.get(at("key-row", key) + "?shown=", headers=HTMX))
+    assert "The provider has not answered yet" in shown
+
+
+def test_a_row_asked_for_as_a_page_leads_to_the_page(as_alice, path, key):
+    assert as_alice.get(at("key-row", key))["Location"] == path
+
+
+def test_a_check_can_be_asked_for_again(as_alice, path, key):
+    response = as_alice.post(at("key-check", key))
+    key.refresh_from_db()
+    assert (response["Location"], key.status) == (path, KeyStatus.PENDING)
+    assert AuditEntry.objects.filter(action="key.check_requested").count() == 1
+
+
+def test_a_check_by_htmx_answers_with_the_row(as_alice, key):
+    shown = page(as_alice.post(at("key-check", key), headers=HTMX))
+    assert shown.strip().startswith("<tr")
+    assert "Checking" in shown
+
+
+def test_a_check_that_is_under_way_is_not_asked_for_again(as_alice, key):
+    pending(key, 2)
+    as_alice.post(at("key-check", key))
+    assert not AuditEntry.objects.filter(action="key.check_requested").exists()
+
+
+# Removing ---------------------------------------------------------------------------------------
+
+
+def test_removing_says_that_the_robot_will_not_be_able_to_answer(as_alice, path, key):
+    assert "the robot will not be able to answer" in page(as_alice.get(path))
+
+
+def test_removing_one_of_two_says_that_the_other_answers(as_alice, path, key):
+    factories.key(key.number, URL, OTHER)
+    assert "the robot will not be able to answer" not in page(as_alice.get(path))
+
+
+def test_it_removes_a_key(as_alice, path, key, alice):
+    assert as_alice.post(at("key-remove", key))["Location"] == path
+    assert ApiKey.objects.get().sealed == ""
+    assert AuditEntry.objects.get(action="key.removed").actor == alice
+
+
+def test_a_removed_key_is_gone(as_alice, key):
+    as_alice.post(at("key-remove", key))
+    assert as_alice.post(at("key-remove", key)).status_code == 404
+    assert AuditEntry.objects.filter(action="key.removed").count() == 1
+
+
+# Doors ------------------------------------------------------------------------------------------
+
+ROUTES = ["key-edit", "key-row", "key-check", "key-remove"]
+POSTS = {"key-check", "key-remove"}
+
+
+def call(client, name: str, url: str):
+    return client.post(url) if name in POSTS else client.get(url)
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_anonymous_people_are_asked_to_log_in(client, key, name):
+    assert call(client, name, at(name, key))["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_charlie_gets_nothing(as_charlie, key, name):
+    assert call(as_charlie, name, at(name, key)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_charlies_key_is_not_found_under_alices_number(as_alice, key, charlies_number, name):
+    foreign = factories.key(charlies_number, URL)
+    assert call(as_alice, name, at(name, key, foreign.pk)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ROUTES)
+@pytest.mark.parametrize("key_id", ["key_unknown", "\0", "é", "x" * 300])
+def test_unknown_keys_are_not_found(as_alice, key, name, key_id):
+    assert call(as_alice, name, at(name, key, key_id)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("key-edit", "put"), ("key-row", "post"), ("key-check", "get"), ("key-remove", "get")],
+)
+def test_other_methods_are_refused(as_alice, key, name, method):
+    assert getattr(as_alice, method)(at(name, key)).status_code == 405
+
+
+def test_the_page_itself_has_the_same_doors(client, path, charlie):
+    assert client.get(path)["Location"].startswith(reverse("account_login"))
+    client.force_login(charlie)
+    assert client.get(path).status_code == 404
+    assert client.post(path, FORM).status_code == 404
+    assert client.delete(path).status_code == 405
+    assert not ApiKey.objects.exists()
