@@ -1,4 +1,4 @@
-"""accessTokens: signed, so that issuing one writes nothing and reading one asks nobody.
+"""accessTokens: signed, so that issuing one stores nothing and reading one asks nobody.
 
 A token names the number, the generation of the secret it was issued for, its own id and its expiry.
 Its life hangs on the secret's row and the number's state, which every call looks at; so a reset,

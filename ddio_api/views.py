@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -57,6 +58,7 @@ class TokenView(DdioView):
 
     def _granted(self, secret: AppSecret) -> dict[str, Any]:
         """One flat body in which the client of every door finds its own words."""
+        secret.touch(timezone.now())
         token, seconds = tokens.issue(secret.number_id, secret.generation)
         result = {"access_token": token, "expires_in": seconds}
         spellings = {"accessToken": token, "expiresIn": seconds, "token_type": "Bearer"}

@@ -16,19 +16,26 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from portal import audit
-from portal.models import AppSecret, ServiceNumber, User
+from portal.models import AppSecret, ServiceNumber, State, User
+from portal.models.credentials import AppSecretQuerySet
 
 PREFIX = "fwsk_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH = 32
 _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_LENGTH + 6}}}")
 OVERLAP_AT_MOST = timedelta(hours=72)
+LIVE_AT_MOST = 5
 
 
 class SecretFrozen(Exception):
     """The secret is right but its owner has frozen it."""
+
+
+class SecretRefused(Exception):
+    """No secret is made; the message is a sentence for the number's owner."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class IssuedSecret:
 
 def _checksum(body: str) -> str:
     number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(6):
+    for _position in range(6):
         number, digit = divmod(number, len(_ALPHABET))
         digits += _ALPHABET[digit]
     return digits
@@ -64,12 +71,25 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def issue(number: ServiceNumber, *, actor: User | None) -> IssuedSecret:
-    """Add a live secret beside those that the number has."""
+def latest_generation(number: ServiceNumber) -> int:
+    """0 where the number never had a secret."""
+    return int(number.secrets.aggregate(latest=Max("generation"))["latest"] or 0)
+
+
+def issue(number: ServiceNumber, *, actor: User | None, after: int | None = None) -> IssuedSecret:
+    """Add a live secret beside those that the number has.
+
+    `after` is the generation that the caller believes to be the latest: a form that is sent twice,
+    or from a page that is out of date, makes no second secret. Raises SecretRefused; the operator's
+    shell (no actor) is bound by `after` alone.
+    """
     clear = new_secret()
     with transaction.atomic():
-        ServiceNumber.objects.select_for_update().get(pk=number.pk)
-        latest = number.secrets.aggregate(latest=Max("generation"))["latest"] or 0
+        fresh = ServiceNumber.objects.select_for_update().get(pk=number.pk)
+        latest = latest_generation(fresh)
+        _refuse_a_repeated_form(fresh, after, latest)
+        if actor is not None:
+            _refuse_too_much(fresh)
         row = number.secrets.create(
             generation=latest + 1, digest=digest(clear), last_four=clear[-4:]
         )
@@ -77,10 +97,36 @@ def issue(number: ServiceNumber, *, actor: User | None) -> IssuedSecret:
     return IssuedSecret(row, clear)
 
 
+def _refuse_a_repeated_form(number: ServiceNumber, after: int | None, latest: int) -> None:
+    if after is None or after == latest:
+        return
+    made = number.secrets.filter(generation=latest).first()
+    sentence = _(
+        "No second appSecret was made: this form was sent before, and …%(last_four)s came of it. "
+        "If you did not store that one, revoke it and create another."
+    )
+    raise SecretRefused(sentence % {"last_four": made.last_four if made else "????"})
+
+
+def _refuse_too_much(number: ServiceNumber) -> None:
+    if number.state == State.CLOSED:
+        raise SecretRefused(_("The service number is closed: it gets no more appSecrets."))
+    if number.secrets.live().count() >= LIVE_AT_MOST:
+        sentence = _("There are %(count)d live appSecrets already. Revoke one that is not needed.")
+        raise SecretRefused(sentence % {"count": LIVE_AT_MOST})
+
+
 def reset(
-    number: ServiceNumber, *, actor: User | None, overlap: timedelta = timedelta()
+    number: ServiceNumber,
+    *,
+    actor: User | None,
+    overlap: timedelta = timedelta(),
+    after: int | None = None,
 ) -> IssuedSecret:
-    """Issue a new secret; the others die after the overlap (0 to 72 h), at once where it is 0."""
+    """Issue a new secret; the others die after the overlap (0 to 72 h), at once where it is 0.
+
+    `after` and SecretRefused as in `issue`.
+    """
     if not timedelta() <= overlap <= OVERLAP_AT_MOST:
         raise ValueError(f"The overlap must be between 0 and {OVERLAP_AT_MOST}.")
     now = timezone.now()
@@ -89,24 +135,44 @@ def reset(
         older = number.secrets.live(now)
         older.filter(expires_at__gt=now + overlap).update(expires_at=now + overlap)
         older.filter(expires_at=None).update(expires_at=now + overlap)
-        return issue(number, actor=actor)
+        return issue(number, actor=actor, after=after)
 
 
-def revoke(secret: AppSecret, *, actor: User | None) -> None:
-    with transaction.atomic():
-        AppSecret.objects.filter(pk=secret.pk, revoked_at=None).update(revoked_at=timezone.now())
-        audit.record(
-            "secret.revoked", actor=actor, number=secret.number, generation=secret.generation
-        )
+def revoke(secret: AppSecret, *, actor: User | None) -> bool:
+    """End the secret and its tokens for good; False where it was dead already."""
+    now = timezone.now()
+    live = AppSecret.objects.live(now).filter(pk=secret.pk)
+    return _change(live, {"revoked_at": now}, secret, "secret.revoked", actor)
 
 
-def freeze(secret: AppSecret, *, actor: User | None, frozen: bool = True) -> None:
-    """Refuse the secret and its tokens until it is thawed again (`frozen=False`)."""
+def freeze(secret: AppSecret, *, actor: User | None, frozen: bool = True) -> bool:
+    """Refuse the secret and its tokens until it is thawed again (`frozen=False`).
+
+    False where nothing changed.
+    """
+    live = AppSecret.objects.live().filter(pk=secret.pk, frozen_at__isnull=frozen)
     action = "secret.frozen" if frozen else "secret.thawed"
+    frozen_at = timezone.now() if frozen else None
+    return _change(live, {"frozen_at": frozen_at}, secret, action, actor)
+
+
+def thaw(secret: AppSecret, *, actor: User | None) -> bool:
+    return freeze(secret, actor=actor, frozen=False)
+
+
+def _change(
+    rows: AppSecretQuerySet,
+    change: dict[str, datetime | None],
+    secret: AppSecret,
+    action: str,
+    actor: User | None,
+) -> bool:
+    """Of two who do the same at once, one does it and one entry tells of it."""
     with transaction.atomic():
-        frozen_at = timezone.now() if frozen else None
-        AppSecret.objects.filter(pk=secret.pk).update(frozen_at=frozen_at)
-        audit.record(action, actor=actor, number=secret.number, generation=secret.generation)
+        changed = bool(rows.update(**change))
+        if changed:
+            audit.record(action, actor=actor, number=secret.number, generation=secret.generation)
+    return changed
 
 
 def verify(app_id: str, clear: str, now: datetime | None = None) -> AppSecret | None:

@@ -1,17 +1,30 @@
 """The console: my service numbers, and one number at a glance."""
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
 
-from portal.access import owner_only
-from portal.models import ServiceNumber
+from bots import overview as glance
+from portal.access import owner_only, user_of
+from portal.models import ServiceNumber, State
 
 
+@require_safe
 @login_required
 def numbers(request: HttpRequest) -> HttpResponse:
-    raise NotImplementedError
+    return render(request, "bots/console.html", {"glances": glance.glances(user_of(request))})
 
 
+@require_safe
 @owner_only
 def overview(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
-    raise NotImplementedError
+    shown = {
+        "number": number,
+        "checklist": None if number.state == State.CLOSED else glance.checklist(number),
+        "figures": glance.figures(number),
+        "chat_address": settings.SITE_URL + reverse("chat", args=[number.handle]),
+    }
+    return render(request, "bots/number_overview.html", shown)

@@ -1,11 +1,13 @@
 """appSecrets at rest: digests only, several live at a time, each a generation of its own."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
 
 class AppSecretQuerySet(models.QuerySet["AppSecret"]):
@@ -43,3 +45,11 @@ class AppSecret(models.Model):
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+    def touch(self, now: datetime) -> None:
+        """Note that the secret was used: at most once a minute, whoever else notes it too."""
+        noted_before = now - USE_IS_NOTED_EVERY
+        if self.last_used_at and self.last_used_at > noted_before:
+            return
+        stale = Q(last_used_at=None) | Q(last_used_at__lte=noted_before)
+        AppSecret.objects.filter(stale, pk=self.pk).update(last_used_at=now)

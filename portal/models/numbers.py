@@ -43,6 +43,7 @@ class ServiceNumber(models.Model):
                 condition=models.Q(state__in=State.values), name="number_state_is_known"
             )
         ]
+        indexes = [models.Index(fields=["state", "state_changed_at"], name="number_by_state")]
 
     def __str__(self) -> str:
         return self.name

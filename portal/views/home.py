@@ -1,5 +1,7 @@
 """The portal's pages."""
 
+from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -8,11 +10,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import accounts
 from portal.forms import FirstAdministratorForm
+from portal.models import ServiceNumber, State
+
+_DEMO_HANDLE = "demo"
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/home.html")
+    """What this is, and where to begin."""
+    demo = ServiceNumber.objects.filter(handle=_DEMO_HANDLE, state=State.APPROVED)
+    shown = {"demo_handle": _DEMO_HANDLE if settings.LOCAL_MODEL and demo.exists() else ""}
+    return render(request, "portal/home.html", shown)
 
 
 @never_cache
@@ -28,6 +36,7 @@ def first_administrator(request: HttpRequest, token: str) -> HttpResponse:
             )
             backend = "allauth.account.auth_backends.AuthenticationBackend"
             login(request, user, backend=backend)
+            UserSession.objects.create_from_request(request)  # allauth's list of sessions
             return redirect("home")
     except accounts.LinkUsedUp as error:
         raise Http404 from error

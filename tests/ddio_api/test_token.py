@@ -78,10 +78,31 @@ def test_asking_again_kills_no_earlier_token(anonymous, number, secret):
     assert DdioClient(first).get("chat/feedback").status_code == 200
 
 
-def test_it_writes_nothing_to_the_database(anonymous, number, secret, django_assert_num_queries):
+def test_it_notes_when_the_secret_was_used(anonymous, number, secret):
+    ask(anonymous, number, secret)
+    assert number.secrets.get().last_used_at is not None
+
+
+def test_it_writes_that_down_once_a_minute_and_nothing_else(
+    anonymous, number, secret, django_assert_num_queries
+):
+    ask(anonymous, number, secret)
     with django_assert_num_queries(1) as queries:
         ask(anonymous, number, secret)
     assert queries[0]["sql"].startswith("SELECT")
+
+
+def test_it_notes_the_use_again_after_a_minute(anonymous, number, secret):
+    long_ago = timezone.now() - timedelta(seconds=61)
+    number.secrets.update(last_used_at=long_ago)
+    ask(anonymous, number, secret)
+    assert number.secrets.get().last_used_at > long_ago
+
+
+def test_a_refused_secret_is_not_noted(anonymous, number, secret):
+    credentials.freeze(secret.row, actor=None)
+    ask(anonymous, number, secret)
+    assert number.secrets.get().last_used_at is None
 
 
 def test_it_refuses_a_wrong_secret(anonymous, number, secret):

@@ -1,0 +1,241 @@
+"""What the console says of a number at a glance: its health, what to do next, and the figures.
+
+Read from indexes alone: a message's primary key tells when it was asked (portal.ids), and a
+number's feed is in order.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from django.db.models import Count, Max, OuterRef, Q, Subquery
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from bots.models import ApiKey, FeedEntry, KeyStatus, Kind, Message, Robot, Status
+from bots.models.chat import MessageQuerySet
+from portal.ids import earliest_id
+from portal.models import ServiceNumber, State, User
+
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+ANSWERS_TIMED = 100
+WORKING = (KeyStatus.VALID, KeyStatus.RATE_LIMITED)  # the latter works again by itself
+# An id is made a moment after the time that is written beside it.
+_SLACK = timedelta(minutes=1)
+
+
+def asked_since(moment: datetime) -> MessageQuerySet:
+    return Message.objects.filter(pk__gte=earliest_id("msg", moment - _SLACK), asked_at__gte=moment)
+
+
+# The list of numbers ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeyHealth:
+    """The keys of a number in one badge."""
+
+    word: str
+    colour: str
+    icon: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One line of the list."""
+
+    number: ServiceNumber
+    keys: KeyHealth
+    asked: int
+    last_asked_at: datetime | None
+
+
+def glances(owner: User) -> list[Glance]:
+    """The owner's numbers, newest first, in as many queries for fifty as for one."""
+    numbers = list(owner.numbers.order_by("-created_at", "-pk").annotate(last=_last_settled()))
+    keys: dict[int, Counter[str]] = {number.pk: Counter() for number in numbers}
+    for number_id, status in (
+        ApiKey.objects.bound().filter(number__owner=owner).values_list("number_id", "status")
+    ):
+        keys[number_id][status] += 1
+    today = asked_since(timezone.now() - DAY).filter(number__in=numbers).values("number")
+    counted = today.annotate(count=Count("pk"), newest=Max("asked_at"))
+    asked = {row["number"]: (row["count"], row["newest"]) for row in counted}
+    lines = []
+    for number in numbers:
+        count, newest = asked.get(number.pk, (0, number.last))
+        lines.append(Glance(number, key_health(keys[number.pk]), count, newest))
+    return lines
+
+
+def _last_settled() -> Subquery:
+    """When the question was asked that was answered last: the newest entry of the feed."""
+    answers = FeedEntry.objects.filter(number=OuterRef("pk"), kind=Kind.ANSWER)
+    return Subquery(answers.order_by("-seq").values("message__asked_at")[:1])
+
+
+def key_health(statuses: Counter[str]) -> KeyHealth:
+    working = sum(statuses[status] for status in WORKING)
+    if working:
+        word = ngettext("%(count)d valid key", "%(count)d valid keys", working)
+        return KeyHealth(word % {"count": working}, "green", "key")
+    if not statuses:
+        return KeyHealth(_("no key yet"), "secondary", "key-off")
+    if statuses[KeyStatus.PENDING]:
+        return KeyHealth(_("checking the key"), "blue", "hourglass")
+    worst = next(status for status in KeyStatus if statuses[status])
+    return KeyHealth(_("key: %(verdict)s") % {"verdict": worst.label}, "red", "alert-circle")
+
+
+# One number -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the checklist. `posts` says that its button changes something."""
+
+    title: str
+    done: bool
+    hint: str = ""
+    action: str = ""
+    url: str = ""
+    posts: bool = False
+
+
+@dataclass(frozen=True)
+class Checklist:
+    steps: list[Step]
+
+    @property
+    def next(self) -> Step | None:
+        return next((step for step in self.steps if not step.done), None)
+
+
+def checklist(number: ServiceNumber) -> Checklist:
+    """The way from a name to a number that systems call; the first undone step is the next."""
+    statuses = list(number.api_keys.bound().values_list("status", flat=True))
+    steps = [
+        Step(_("Service number created"), done=True),
+        _key_step(number, statuses),
+        _trial_step(number),
+        _submission_step(number),
+        Step(
+            _("Approved by a moderator"),
+            done=number.state in (State.APPROVED, State.SUSPENDED),
+            hint=_("Nothing to do for you: a moderator will decide, and you will be told."),
+        ),
+        Step(
+            _("First accessToken taken by your system"),
+            done=number.secrets.exclude(last_used_at=None).exists(),
+            hint=_("Create an appSecret, and exchange it for an accessToken."),
+            action=_("Open credentials"),
+            url=reverse("number-credentials", args=[number.app_id]),
+        ),
+    ]
+    return Checklist(steps)
+
+
+def _key_step(number: ServiceNumber, statuses: Iterable[str]) -> Step:
+    counted = Counter(statuses)
+    hint, action = _("Without one the robot cannot answer."), _("Add an API key")
+    if counted:
+        hint = _("None of its keys works at the moment: see what the provider said.")
+        action = _("See the API keys")
+    if counted[KeyStatus.PENDING]:
+        hint = _("A key is being checked. It takes a few seconds.")
+    return Step(
+        _("API key valid"),
+        done=any(counted[status] for status in WORKING),
+        hint=hint,
+        action=action,
+        url=reverse("number-keys", args=[number.app_id]),
+    )
+
+
+def _trial_step(number: ServiceNumber) -> Step:
+    title = _("Tried in the chat")
+    if number.messages.filter(status=Status.DONE).exists():
+        return Step(title, done=True)
+    if not Robot.objects.filter(number=number).exclude(model="").exists():
+        return Step(
+            title,
+            done=False,
+            hint=_("The robot needs a model first, and a prompt if you like."),
+            action=_("Set up the robot"),
+            url=reverse("number-robot", args=[number.app_id]),
+        )
+    return Step(
+        title,
+        done=False,
+        hint=_("Ask it something, and read what it answers."),
+        action=_("Open the chat"),
+        url=reverse("chat", args=[number.handle]),
+    )
+
+
+def _submission_step(number: ServiceNumber) -> Step:
+    title = _("Submitted for review")
+    done = number.state not in (State.DRAFT, State.REJECTED)
+    if not number.introduction.strip():
+        return Step(
+            title,
+            done=done,
+            hint=_("The review needs an introduction: what is it for?"),
+            action=_("Write the introduction"),
+            url=reverse("number-profile", args=[number.app_id]),
+        )
+    return Step(
+        title,
+        done=done,
+        hint=_("Once it is approved, everybody with the link may chat with it."),
+        action=_("Submit for review"),
+        url=reverse("number-move", args=[number.app_id, "submit"]),
+        posts=True,
+    )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of the last seven days, but for `asked_today` (24 hours) and the time of an answer."""
+
+    asked_today: int
+    asked: int
+    answered: int
+    failed: int
+    likes: int
+    dislikes: int
+    answer_seconds: float | None
+
+
+def figures(number: ServiceNumber) -> Figures:
+    now = timezone.now()
+    counted = (
+        asked_since(now - WEEK)
+        .filter(number=number)
+        .aggregate(
+            asked=Count("pk"),
+            asked_today=Count("pk", filter=Q(asked_at__gte=now - DAY)),
+            answered=Count("pk", filter=Q(status=Status.DONE)),
+            failed=Count("pk", filter=Q(status=Status.FAILED)),
+            likes=Count("pk", filter=Q(rating="like")),
+            dislikes=Count("pk", filter=Q(rating="dislike")),
+        )
+    )
+    return Figures(**counted, answer_seconds=_median_seconds(number))
+
+
+def _median_seconds(number: ServiceNumber) -> float | None:
+    """From question to answer, of the last answers that were given."""
+    answers = FeedEntry.objects.filter(number=number, kind=Kind.ANSWER).order_by("-seq")
+    times = answers.values_list("message__asked_at", "message__answered_at", "message__status")
+    spans = [
+        (answered - asked).total_seconds()
+        for asked, answered, status in times[:ANSWERS_TIMED]
+        if answered and status == Status.DONE
+    ]
+    return median(spans) if spans else None
