@@ -6,6 +6,7 @@ the nudge comes after the commit and may fail (rule 1).
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +21,8 @@ from portal.models import ServiceNumber
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 TITLE_LENGTH = 60
 PLATFORM_PREFIX = "o_"
+QUESTION_LENGTH_AT_MOST = 16_000
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL refuses both; every door does
 
 
 class UnknownPerson(Exception):
@@ -40,7 +43,11 @@ class IdempotencyConflict(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """One ask, as every door hands it over."""
+    """One ask, as every door hands it over.
+
+    Without a conversation the latest open one goes on, or with `new_conversation` one begins.
+    `vouched`: the platform itself made this openID, so a newcomer by it is let in.
+    """
 
     number: ServiceNumber
     open_id: str
@@ -48,12 +55,16 @@ class Question:
     channel: str
     conversation_id: str | None = None
     idempotency_key: str = ""
+    new_conversation: bool = False
+    vouched: bool = False
 
     @property
     def digest(self) -> str:
         """What must be equal for a repeated key: person, message and conversation."""
-        content = json.dumps([self.open_id, self.text, self.conversation_id])
-        return hashlib.sha256(content.encode()).hexdigest()
+        content: list[str | bool | None] = [self.open_id, self.text, self.conversation_id]
+        if self.new_conversation:
+            content.append(True)
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def ask(question: Question) -> Message:
@@ -103,7 +114,7 @@ def _locked_person(question: Question) -> Person:
     """The person's row, locked: one person's questions are accepted one after the other."""
     people = Person.objects.filter(number=question.number, open_id=question.open_id)
     if not people.exists():
-        if question.open_id.startswith(PLATFORM_PREFIX):
+        if question.open_id.startswith(PLATFORM_PREFIX) and not question.vouched:
             raise UnknownPerson
         newcomer = Person(number=question.number, open_id=question.open_id)
         Person.objects.bulk_create([newcomer], ignore_conflicts=True)
@@ -116,7 +127,8 @@ def _conversation(question: Question, person: Person) -> Conversation:
         if theirs is None:
             raise UnknownConversation
         return theirs
-    latest = person.conversations.filter(closed_at=None).order_by("-last_at", "-pk").first()
+    going_on = person.conversations.filter(closed_at=None).order_by("-last_at", "-pk")
+    latest = None if question.new_conversation else going_on.first()
     return latest or Conversation.objects.create(
         number=question.number,
         person=person,

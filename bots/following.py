@@ -74,17 +74,30 @@ class Quiet:
     """Nothing new for HEARTBEAT_SECONDS."""
 
 
-Event = Delta | Reset | Done | Quiet
+@dataclass(frozen=True)
+class Waiting:
+    """The row was looked at and is not settled. Only for those who ask to be told."""
+
+    message: Message
+
+
+Event = Delta | Reset | Done | Quiet | Waiting
 Loader = Callable[[], Awaitable[Message | None]]
 
 
 class Follower:
-    """One reader of one answer. `load` reads the row; None ends the following."""
+    """One reader of one answer. `load` reads the row; None ends the following.
 
-    def __init__(self, message_id: str, place: Place, load: Loader) -> None:
+    `tells_waiting`: whoever waits for it also wants to know how the row stands meanwhile.
+    """
+
+    def __init__(
+        self, message_id: str, place: Place, load: Loader, *, tells_waiting: bool = False
+    ) -> None:
         self.message_id = message_id
         self.place = place
         self._load = load
+        self._tells_waiting = tells_waiting
         self._read_up_to = ""
         self._journal_is_there = True
         self._finished = False
@@ -126,7 +139,9 @@ class Follower:
         if message is None:
             self._finished = True
             return []
-        return self._from_row(message) if message.is_settled else []
+        if message.is_settled:
+            return self._from_row(message)
+        return [Waiting(message)] if self._tells_waiting else []
 
     def _heartbeat(self) -> list[Event]:
         """A sign of life where nothing was said for a while."""
@@ -173,6 +188,8 @@ class Follower:
         """Go over to a later attempt; a reader who has text of an earlier one must forget it."""
         had_another = self.place.attempt > 0
         self.place = Place(attempt)
+        if self._tells_waiting:
+            self._looked_at = 0.0  # the row has been claimed: look how it stands now
         return [Reset(attempt, self.place)] if had_another or attempt > 1 else []
 
     def _extend(self, text: str, offset: int) -> list[Event]:

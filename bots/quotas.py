@@ -14,19 +14,20 @@ from bots.models import Message
 from portal import counters
 
 
-@dataclass
-class QuotaUsedUp(Exception):
-    """A quota of the day is used up; it begins again in `retry_after` seconds."""
-
-    retry_after: int
-
-
 @dataclass(frozen=True)
 class Limit:
     """So many a day of what `name` names."""
 
     name: str
     at_most: int
+
+
+@dataclass
+class QuotaUsedUp(Exception):
+    """A quota of the day is used up; it begins again in `retry_after` seconds."""
+
+    retry_after: int
+    limit: Limit
 
 
 def ask(question: chat.Question, *narrower: Limit) -> Message:
@@ -66,7 +67,7 @@ def _reserved(limits: list[Limit]) -> Iterator[_Reservation]:
         for limit in limits:
             key = f"fw:asks:{day}:{limit.name}"
             if counters.count(key, limit.at_most, counters.DAY_SECONDS) < 0:
-                raise QuotaUsedUp(counters.seconds_to_midnight())
+                raise QuotaUsedUp(counters.seconds_to_midnight(), limit)
             reservation.keys.append(key)
         yield reservation
     finally:

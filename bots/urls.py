@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from bots.views import chat, console, feedback, keys, review, robot
+from bots.views import chat, chat_messages, console, feedback, keys, review, robot
 
 number = [
     path("", console.overview, name="number"),
@@ -23,11 +23,11 @@ desk = [
 
 talk = [
     path("", chat.chat, name="chat"),
-    path("ask/", chat.ask, name="chat-ask"),
-    path("messages/<str:message_id>/", chat.message, name="chat-message"),
-    path("messages/<str:message_id>/stream/", chat.stream, name="chat-stream"),
-    path("messages/<str:message_id>/stop/", chat.stop, name="chat-stop"),
-    path("messages/<str:message_id>/rating/", chat.rate, name="chat-rating"),
+    path("ask/", chat_messages.ask, name="chat-ask"),
+    path("messages/<str:message_id>/", chat_messages.message, name="chat-message"),
+    path("messages/<str:message_id>/stream/", chat_messages.stream, name="chat-stream"),
+    path("messages/<str:message_id>/stop/", chat_messages.stop, name="chat-stop"),
+    path("messages/<str:message_id>/rating/", chat_messages.rate, name="chat-rating"),
     path("<str:conversation_id>/", chat.conversation, name="chat-conversation"),
 ]
 

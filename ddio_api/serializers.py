@@ -9,15 +9,14 @@ from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from bots.chat import QUESTION_LENGTH_AT_MOST, UNSTORABLE
 from bots.feed import PAGE_AT_MOST
 from bots.models import Status
 from ddio_api.errors import DdioError
 
-MESSAGE_CHARACTERS_AT_MOST = 16_000
 OPEN_ID_CHARACTERS_AT_MOST = 64
 TEXT_MESSAGE = 2  # DDIO's messageType: 1 html, 2 text, 3 audio, 4 location, 5 image, 6 file, 7 card
 CLIENT = "CLIENT"
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
@@ -34,7 +33,7 @@ class TextField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        if _UNSTORABLE.search(data):
+        if UNSTORABLE.search(data):
             raise serializers.ValidationError(_("It holds NUL or half of a surrogate pair."))
         return data
 
@@ -70,7 +69,7 @@ class WaitField(serializers.FloatField):
 @extend_schema_field(
     {
         "oneOf": [
-            {"type": "string", "minLength": 1, "maxLength": MESSAGE_CHARACTERS_AT_MOST},
+            {"type": "string", "minLength": 1, "maxLength": QUESTION_LENGTH_AT_MOST},
             {
                 "type": "object",
                 "properties": {
@@ -78,7 +77,7 @@ class WaitField(serializers.FloatField):
                     "body": {
                         "type": "string",
                         "minLength": 1,
-                        "maxLength": MESSAGE_CHARACTERS_AT_MOST,
+                        "maxLength": QUESTION_LENGTH_AT_MOST,
                     },
                 },
                 "required": ["body"],
@@ -95,9 +94,9 @@ class MessageField(serializers.Field[str, Any, Any, Any]):
             raise serializers.ValidationError(_("It must be text."))
         if not text.strip():
             raise DdioError(44004)
-        if len(text) > MESSAGE_CHARACTERS_AT_MOST:
+        if len(text) > QUESTION_LENGTH_AT_MOST:
             raise DdioError(45002)
-        if _UNSTORABLE.search(text):
+        if UNSTORABLE.search(text):
             raise serializers.ValidationError(_("It holds NUL or half of a surrogate pair."))
         return text
 

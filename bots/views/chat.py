@@ -1,31 +1,49 @@
 """The chat page of a number."""
 
-from django.http import HttpRequest, HttpResponse
+import re
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from bots import chat_page
+from bots.access import Door, chat_door
+from bots.models import Conversation
+
+_POSITION = re.compile(r"\d{1,9}", re.ASCII)
 
 
-def chat(request: HttpRequest, handle: str) -> HttpResponse:
-    raise NotImplementedError
+@require_safe
+@chat_door
+def chat(request: HttpRequest, door: Door) -> HttpResponse:
+    """The latest conversation, or an empty composer for a new one."""
+    shown = None if "new" in request.GET else chat_page.latest(door)
+    return _page(request, door, shown)
 
 
-def conversation(request: HttpRequest, handle: str, conversation_id: str) -> HttpResponse:
-    raise NotImplementedError
+@require_safe
+@chat_door
+def conversation(request: HttpRequest, door: Door, conversation_id: str) -> HttpResponse:
+    return _page(request, door, door.conversation(conversation_id))
 
 
-def ask(request: HttpRequest, handle: str) -> HttpResponse:
-    raise NotImplementedError
+def _page(request: HttpRequest, door: Door, shown: Conversation | None) -> HttpResponse:
+    """The page, or for its script the parts that another tab may have changed."""
+    older = request.GET.get("older")
+    context = chat_page.context(
+        door,
+        shown,
+        before=_before(request),
+        older=door.conversation(older) if older else None,
+    )
+    template = "bots/chat_parts.html" if door.is_script else "bots/chat.html"
+    return render(request, template, context)
 
 
-def message(request: HttpRequest, handle: str, message_id: str) -> HttpResponse:
-    raise NotImplementedError
-
-
-def stream(request: HttpRequest, handle: str, message_id: str) -> HttpResponse:
-    raise NotImplementedError
-
-
-def stop(request: HttpRequest, handle: str, message_id: str) -> HttpResponse:
-    raise NotImplementedError
-
-
-def rate(request: HttpRequest, handle: str, message_id: str) -> HttpResponse:
-    raise NotImplementedError
+def _before(request: HttpRequest) -> int | None:
+    given = request.GET.get("before")
+    if given is None:
+        return None
+    if not _POSITION.fullmatch(given):
+        raise Http404
+    return int(given)

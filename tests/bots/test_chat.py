@@ -146,3 +146,18 @@ def test_old_idempotency_keys_are_forgotten(number):
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=25))
     chat.forget_idempotency_keys()
     assert not IdempotencyKey.objects.exists()
+
+
+def test_the_digest_of_a_plain_request_is_as_it_ever_was(number):
+    plain = factories.question(number, "Hello?", open_id="bob").digest
+    assert plain == "a43d0c20890d1f81bd5cbd8dc40f66e4927134973b2526b5e8e2920b33e0f037"
+    assert plain != factories.question(number, open_id="bob", new_conversation=True).digest
+
+
+def test_a_new_conversation_begins_where_one_is_wanted(number):
+    first = factories.message(number)
+    assert factories.message(number, new_conversation=True).conversation_id != first.conversation_id
+
+
+def test_names_that_the_platform_made_are_let_in(number):
+    assert factories.message(number, open_id="o_made", vouched=True).person.open_id == "o_made"
