@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal.access import may_moderate
-from portal.models import ServiceNumber, State
+from portal.models import Notice, ServiceNumber, State
 from portal.request_ids import request_id_of
 
 
@@ -18,6 +18,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "languages": settings.LANGUAGES,
         "may_moderate": may_moderate(user),
         "review_count": SimpleLazyObject(lambda: _waiting_for(user)),
+        "unread_notices": SimpleLazyObject(lambda: _unread_by(user)),
         "request_id": request_id_of(request),
     }
 
@@ -25,3 +26,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def _waiting_for(user: Any) -> int:
     waiting = ServiceNumber.objects.filter(state=State.IN_REVIEW)
     return waiting.exclude(owner=user).count()
+
+
+def _unread_by(user: Any) -> int:
+    return Notice.objects.unread().filter(user=user).count()

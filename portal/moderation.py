@@ -7,18 +7,23 @@ row and its consequence (the outbox) are written in the same transaction.
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import audit, outbox
-from portal.models import ServiceNumber, State, User
+from portal.models import AuditEntry, ServiceNumber, State, User
 
 STATE_CHANGED = "number.state_changed"
 
 
 class TransitionRefused(Exception):
     """The number is not in a state, or the actor not in a position, that allows it."""
+
+
+class ChangedMeanwhile(TransitionRefused):
+    """The number is not any more what the actor had before him when he decided."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +60,42 @@ def _authorise(number: ServiceNumber, transition: Transition, actor: User | None
         raise TransitionRefused(_("Only the number's owner may do this."))
 
 
+def _of_content() -> QuerySet[AuditEntry]:
+    """What a decision is about leaves audit rows: moves and edits of the profile and the robot."""
+    return AuditEntry.objects.filter(
+        Q(action__startswith="number.") | Q(action__startswith="robot.")
+    )
+
+
+def version_of(number: ServiceNumber) -> int:
+    """Grows with every change that a decision must know of."""
+    newest = _of_content().filter(number=number).order_by("-pk").values_list("pk", flat=True)
+    return newest.first() or 0
+
+
 def move(
-    number: ServiceNumber, transition: Transition, *, actor: User | None, reason: str = ""
+    number: ServiceNumber,
+    transition: Transition,
+    *,
+    actor: User | None,
+    reason: str = "",
+    seen: int | None = None,
 ) -> None:
-    """Carry the transition out, or raise TransitionRefused with a sentence for the actor."""
+    """Carry the transition out, or raise TransitionRefused with a sentence for the actor.
+
+    `seen` is the version that the actor decided on; a later one raises ChangedMeanwhile.
+    """
     _authorise(number, transition, actor)
     if transition.needs_reason and not reason.strip():
         raise TransitionRefused(_("Give a reason: the developer will read it."))
     now = timezone.now()
     with transaction.atomic():
         here = ServiceNumber.objects.filter(pk=number.pk, state__in=transition.origins)
+        if seen is not None:
+            here = here.exclude(Exists(_of_content().filter(number=OuterRef("pk"), pk__gt=seen)))
         moved = here.update(state=transition.target, state_reason=reason, state_changed_at=now)
         if not moved:
-            number.refresh_from_db(fields=["state"])
-            state = number.get_state_display()
-            raise TransitionRefused(_("The service number is %(state)s now.") % {"state": state})
+            raise _too_late(number, transition)
         audit.record(
             f"number.{transition.action}",
             actor=actor,
@@ -78,6 +104,19 @@ def move(
             reason=reason,
         )
         outbox.add(
-            STATE_CHANGED, number=number.pk, state=transition.target.value, at=now.isoformat()
+            STATE_CHANGED,
+            number=number.pk,
+            action=transition.action,
+            state=transition.target.value,
+            reason=reason,
+            at=now.isoformat(),
         )
     number.refresh_from_db(fields=["state", "state_reason", "state_changed_at"])
+
+
+def _too_late(number: ServiceNumber, transition: Transition) -> TransitionRefused:
+    number.refresh_from_db(fields=["state"])
+    if number.state in transition.origins:
+        return ChangedMeanwhile(_("It changed meanwhile. Look again, then decide."))
+    state = number.get_state_display()
+    return TransitionRefused(_("The service number is %(state)s now.") % {"state": state})

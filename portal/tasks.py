@@ -13,6 +13,11 @@ def deliver_outbox() -> None:
 
 
 @shared_task
+def deliver_outbox_slowly() -> None:
+    outbox.deliver_slowly()
+
+
+@shared_task
 def tidy() -> None:
     """Forget what nobody needs any more: carried out, expired, or dead."""
     outbox.forget_done()

@@ -38,6 +38,8 @@ class Person(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
         constraints = [
             models.UniqueConstraint(fields=["number", "open_id"], name="person_once_per_number"),
             models.UniqueConstraint(fields=["number", "user"], name="person_of_user_per_number"),
@@ -61,6 +63,8 @@ class Conversation(models.Model):
     length = models.PositiveIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
         indexes = [models.Index(fields=["person", "-last_at"], name="conversation_by_person")]
 
     def __str__(self) -> str:
@@ -129,6 +133,8 @@ class Message(models.Model):
     objects = MessageQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         constraints = [
             models.UniqueConstraint(fields=["conversation", "position"], name="message_in_order"),
             models.CheckConstraint(

@@ -102,5 +102,9 @@ class KeyVerdict(models.Model):
     status = models.CharField(max_length=12, choices=KeyStatus.choices)
     evidence = models.CharField(max_length=500, blank=True)
 
+    class Meta:
+        verbose_name = _("verdict")
+        verbose_name_plural = _("verdicts")
+
     def __str__(self) -> str:
         return f"{self.key_id}: {self.status}"

@@ -2,6 +2,7 @@ from portal.models.accounts import User
 from portal.models.audit import AuditEntry
 from portal.models.avatars import Avatar
 from portal.models.credentials import AppSecret
+from portal.models.notices import Notice
 from portal.models.numbers import ServiceNumber, State
 from portal.models.outbox import OutboxEntry
 from portal.models.workers import WorkerHeartbeat
@@ -10,6 +11,7 @@ __all__ = [
     "AppSecret",
     "AuditEntry",
     "Avatar",
+    "Notice",
     "OutboxEntry",
     "ServiceNumber",
     "State",

@@ -24,6 +24,9 @@ class UserManager(BaseUserManager["User"]):
     def administrators(self) -> models.QuerySet["User"]:
         return self.filter(is_superuser=True, is_active=True)
 
+    def moderators(self) -> models.QuerySet["User"]:
+        return self.filter(is_moderator=True, is_active=True)
+
 
 class User(AbstractUser):
     """Whoever is signed in may chat with approved numbers and create numbers of his own."""

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def carried_out(monkeypatch) -> list[dict]:
     done: list[dict] = []
-    monkeypatch.setitem(outbox._handlers, "test.topic", done.append)
+    monkeypatch.setitem(outbox._handlers, "test.topic", [done.append])
     return done
 
 
@@ -36,7 +36,7 @@ def test_a_handler_that_fails_is_tried_again_later(monkeypatch):
     def fail(payload):
         raise OperationalError
 
-    monkeypatch.setitem(outbox._handlers, "test.topic", fail)
+    monkeypatch.setitem(outbox._handlers, "test.topic", [fail])
     entry = outbox.add("test.topic")
     assert outbox.deliver() == 0
     entry.refresh_from_db()
@@ -45,11 +45,28 @@ def test_a_handler_that_fails_is_tried_again_later(monkeypatch):
 
 
 def test_a_handler_with_a_bug_does_not_hold_up_the_entries_behind_it(carried_out, monkeypatch):
-    monkeypatch.setitem(outbox._handlers, "test.broken", lambda payload: payload["missing"])
+    monkeypatch.setitem(outbox._handlers, "test.broken", [lambda payload: payload["missing"]])
     outbox.add("test.broken")
     outbox.add("test.topic", number=2)
     assert outbox.deliver() == 1
     assert carried_out == [{"number": 2}]
+
+
+def test_every_handler_of_a_topic_is_called_though_one_fails(monkeypatch):
+    done: list[dict] = []
+    handlers = [lambda payload: payload["missing"], done.append]
+    monkeypatch.setitem(outbox._handlers, "test.topic", handlers)
+    outbox.add("test.topic", number=1)
+    assert outbox.deliver() == 0
+    assert done == [{"number": 1}]
+    assert OutboxEntry.objects.filter(done_at=None).count() == 1
+
+
+def test_what_is_to_be_written_once_is_written_once(carried_out):
+    outbox.add_once("the key", "test.topic", number=1)
+    outbox.add_once("the key", "test.topic", number=2)
+    outbox.deliver()
+    assert carried_out == [{"number": 1}]
 
 
 def test_an_entry_that_another_worker_carries_out_is_left_alone(carried_out):
