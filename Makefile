@@ -2,7 +2,7 @@
 # Both make what they need in .venv and in DATA_DIR (./var), and nothing elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check lock environment test-environment
+.PHONY: help up test check screenshots lock environment test-environment
 
 PYTHON_OF_ENVIRONMENT := .venv/bin/python
 MANAGE := $(PYTHON_OF_ENVIRONMENT) manage.py
@@ -14,6 +14,7 @@ help:
 	@echo "make up      run the platform at http://localhost:8000 (PORT, BIND, DATA_DIR: .env.example)"
 	@echo "make test    run the tests; ARGS='-k word' goes to pytest"
 	@echo "make check   format, lint, types, Django's own checks, API schema, translations, bandit"
+	@echo "make screenshots   every page in both languages, sizes and themes, into var/screenshots (PAGE=word; needs Chromium)"
 	@echo "make lock    compile requirements/*.txt from pyproject.toml again (needs uv)"
 
 up: environment
@@ -44,6 +45,11 @@ check: test-environment
 		$(MANAGE) check --deploy --fail-level WARNING; \
 	$(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
 	$(PYTHON_OF_ENVIRONMENT) -m pytest --quiet tests/portal/test_translations.py
+
+screenshots: test-environment
+	@set -eu; DATA_DIR=$$(mktemp -d); DJANGO_SETTINGS_MODULE=tests.settings; \
+	export DATA_DIR DJANGO_SETTINGS_MODULE; trap 'rm -rf "$$DATA_DIR"' EXIT; \
+	$(MANAGE) shell --command "from tests.browser import screenshots; screenshots.main('$(PAGE)')"
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }

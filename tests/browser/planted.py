@@ -1,0 +1,107 @@
+"""Every field that somebody can fill, filled with what must not run.
+
+It is written past the forms, so that no page may rely on what another one refuses.
+"""
+
+import json
+from itertools import count
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from bots import ratings, settlement
+from bots.models import ApiKey, Channel, KeyStatus, KeyVerdict, Message, Person, Robot, Status
+from portal import audit, credentials, moderation, numbers
+from portal.models import ServiceNumber, State, User
+from tests.browser import scene
+from tests.browser.payloads import PAYLOADS, fitting, short
+
+EVERYTHING = "\n\n".join(PAYLOADS)
+NAMES_AT_MOST = 40
+_number = count(1)
+
+
+@transaction.atomic
+def build(provider_url: str) -> dict[str, str]:
+    alice = User.objects.get(email=scene.email_of("alice"))
+    moderator = User.objects.get(email=scene.email_of("moderator"))
+    mallory = User.objects.create_user(scene.email_of("mallory"), scene.PASSWORD)
+    EmailAddress.objects.create(user=mallory, email=mallory.email, verified=True, primary=True)
+    for name in fitting(60)[:NAMES_AT_MOST]:
+        _hostile(mallory, name, provider_url)
+    shown = _hostile(alice, short(60)[0], provider_url)
+    messages = _conversation(shown, alice, Channel.WEB)
+    _strangers(shown)
+    keys = _keys(shown, provider_url)
+    credentials.issue(shown, actor=alice)
+    audit.record("number.edit", actor=alice, number=shown, old=EVERYTHING, new=EVERYTHING)
+    waiting = _hostile(alice, short(60)[1], provider_url, State.DRAFT)
+    _conversation(waiting, alice, Channel.SANDBOX)
+    _keys(waiting, provider_url)
+    moderation.move(waiting, moderation.SUBMIT, actor=alice)
+    suspended = _hostile(alice, short(60)[2], provider_url)
+    moderation.move(suspended, moderation.SUSPEND, actor=moderator, reason=EVERYTHING)
+    made = scene.names_of("hostile", shown, messages) | {"hostile.key": keys[0].pk}
+    made |= scene.names_of("hostile.waiting", waiting, [])
+    return made | scene.names_of("hostile.suspended", suspended, [])
+
+
+def plant(provider_url: str) -> None:
+    print(json.dumps(build(provider_url)))
+
+
+def _hostile(
+    owner: User, name: str, provider_url: str, state: str = State.APPROVED
+) -> ServiceNumber:
+    """An approved number that says everything; it echoes what one asks it."""
+    made = numbers.create(owner, f"Hostile {next(_number)}", actor=owner)
+    facts = {"name": name, "introduction": EVERYTHING, "category": PAYLOADS[0], "state": state}
+    ServiceNumber.objects.filter(pk=made.pk).update(**facts)
+    share = -(-len(PAYLOADS) // 4)
+    Robot.objects.create(
+        number=made,
+        model="brisk",
+        system_prompt=EVERYTHING,
+        greeting=EVERYTHING,
+        guests_allowed=True,
+        suggested_questions=[
+            "\n".join(PAYLOADS[at : at + share]) for at in range(0, len(PAYLOADS), share)
+        ],
+    )
+    made.refresh_from_db()
+    return made
+
+
+def _conversation(made: ServiceNumber, user: User, channel: str) -> list[Message]:
+    """Each payload as a question, as its answer, as the reason of a rating."""
+    person = Person.objects.create(number=made, user=user, open_id=f"o_{made.pk}h{user.pk}")
+    messages = []
+    for payload in PAYLOADS:
+        told = settlement.Outcome(Status.DONE, payload, model=payload[:120])
+        messages.append(scene.said(made, person, channel, payload, told))
+        ratings.rate(messages[-1], "dislike", payload)
+    return messages
+
+
+def _strangers(made: ServiceNumber) -> None:
+    for name in fitting(64)[:20]:
+        person = Person.objects.create(number=made, open_id=name)
+        scene.said(made, person, Channel.DDIO, name, settlement.failure(71005))
+
+
+def _keys(made: ServiceNumber, provider_url: str) -> list[ApiKey]:
+    """The first opens and is used; the others only look dangerous."""
+    good = ApiKey(number=made, base_url=provider_url, label="good", status=KeyStatus.VALID)
+    good.seal("sk-test-1234567890")
+    keys = [good]
+    for label in short(60):
+        key = ApiKey(number=made, label=label, base_url=label, status=KeyStatus.INVALID)
+        key.models_listed = PAYLOADS
+        key.mask = label[:20]
+        keys.append(key)
+    ApiKey.objects.bulk_create(keys)
+    KeyVerdict.objects.bulk_create(
+        KeyVerdict(key=keys[1], status=KeyStatus.INVALID, evidence=evidence)
+        for evidence in fitting(500)
+    )
+    return [keys[1], *keys]

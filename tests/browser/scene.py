@@ -1,0 +1,269 @@
+"""A platform that has been lived in: everybody, and a number in every state.
+
+    manage.py shell -c 'from tests.browser import scene; scene.populate()'
+
+prints one JSON object of what the tests need to find it again. All of it is written in one
+transaction, so no worker sees a question before its answer.
+"""
+
+import json
+from io import BytesIO
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from django.db import transaction
+from PIL import Image
+
+from bots import chat, ratings, settlement
+from bots.models import (
+    ApiKey,
+    Channel,
+    KeyStatus,
+    Message,
+    Person,
+    Robot,
+    Status,
+)
+from portal import credentials, moderation, numbers
+from portal.models import Avatar, ServiceNumber, State, User
+
+PASSWORD = "a long and winding road"
+STRANGERS = 50
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+PEOPLE: dict[str, dict[str, Any]] = {
+    "alice": {},
+    "charlie": {},
+    "moderator": {"is_moderator": True},
+    "administrator": {"is_moderator": True, "is_staff": True, "is_superuser": True},
+    "erin": {},  # has a second factor
+    "newcomer": {},  # has nothing yet
+    "forgetful": {},  # never signs in: a reset link works until one does
+}
+STATES = [State.DRAFT, State.IN_REVIEW, State.REJECTED, State.SUSPENDED, State.CLOSED]
+# What only few may see, by the name under which a leak is reported.
+CANARIES = {
+    "introduction": "canary-introduction-3fb1",
+    "prompt": "canary-prompt-77d0",
+    "greeting": "canary-greeting-b24e",
+    "label": "canary-label-91c7",
+    "mask": "canary-mask-e5",
+    "evidence": "canary-evidence-06aa",
+    "reason": "canary-reason-d81c",
+    "question": "canary-question-4c9d",
+    "answer": "canary-answer-a6f2",
+    "comment": "canary-comment-58be",
+    "owner": "alice@example.org",
+}
+MARKDOWN = """# A heading
+
+Some *emphasis*, some **weight**, a [link](https://example.org/page), and `code`.
+
+1. one
+2. two
+   - nested
+
+> A quotation that goes on for a while, so that its end can be seen on a narrow screen as well.
+
+```python
+def greet(name: str) -> str:
+    # a comment that is rather long, so that the block has to scroll sideways on a small screen
+    return f"Hello, {name}" if name else "Hello"
+```
+
+| Model | Tokens | Remark |
+|---|--:|---|
+| small | 135 | 机器人 in GPT |
+| large | 70000 | a longer remark that wraps |
+
+![a picture](https://example.org/picture.png)
+
+中文与 Latin 混排：这是一个较长的段落，用来检查换行与标点。
+"""
+
+
+@transaction.atomic
+def build(provider_url: str = "https://api.example.com/v1") -> dict[str, str]:
+    """Names of things and what they are called in URLs."""
+    made: dict[str, str] = {}
+    people = {name: person(name, fields) for name, fields in PEOPLE.items()}
+    _second_factor(people["erin"])
+    made |= _mail_links(people)
+    made |= _numbers(people, provider_url)
+    return made
+
+
+def populate(provider_url: str = "https://api.example.com/v1") -> None:
+    print(json.dumps(build(provider_url)))
+
+
+# People -----------------------------------------------------------------------------------------
+
+
+def email_of(name: str) -> str:
+    return f"{name}@example.org"
+
+
+def person(name: str, fields: dict[str, Any]) -> User:
+    user = User.objects.create_user(email_of(name), PASSWORD, **fields)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
+
+
+def _second_factor(user: User) -> None:
+    TOTP.activate(user, TOTP_SECRET)
+    RecoveryCodes.activate(user)
+
+
+def _mail_links(people: dict[str, User]) -> dict[str, str]:
+    newcomer, forgetful = people["newcomer"], people["forgetful"]
+    second = EmailAddress.objects.create(user=newcomer, email="second@example.org")
+    return {
+        "confirmation": EmailConfirmationHMAC.create(second).key,
+        "reset.uid": user_pk_to_url_str(forgetful),
+        "reset.key": default_token_generator.make_token(forgetful),
+    }
+
+
+# Numbers ----------------------------------------------------------------------------------------
+
+
+def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
+    alice, moderator = people["alice"], people["moderator"]
+    made: dict[str, str] = {}
+    main = number(alice, "Alice's robot", State.APPROVED, moderator)
+    _avatar(main)
+    _every_verdict(main, provider_url)
+    credentials.issue(main, actor=alice)
+    credentials.freeze(credentials.issue(main, actor=alice).row, actor=alice)
+    credentials.revoke(credentials.issue(main, actor=alice).row, actor=alice)
+    made |= names_of("main", main, talk(main, alice)) | {"avatar": main.avatar_digest}
+    made["key"] = ApiKey.objects.filter(number=main, status=KeyStatus.INVALID).get().pk
+    made["key.checking"] = ApiKey.objects.filter(number=main, status=KeyStatus.PENDING).get().pk
+    made["generation"] = "1"
+    strangers_ask(main)
+    for state in STATES:
+        one = number(alice, f"Robot {state.label}", State.DRAFT, moderator)
+        made |= names_of(state, one, talk(one, alice, Channel.SANDBOX))
+        bring(one, state, moderator)
+    guests = number(alice, "Open robot", State.APPROVED, moderator, guests_allowed=True)
+    made |= names_of("guests", guests, talk(guests, alice))
+    theirs = number(people["charlie"], "查理的机器人", State.APPROVED, moderator)
+    made |= names_of("charlies", theirs, talk(theirs, people["charlie"]))
+    by_moderator = number(moderator, "Moderator's own", State.DRAFT, None)
+    moderation.move(by_moderator, moderation.SUBMIT, actor=moderator)
+    made |= names_of("moderators", by_moderator, [])
+    bare = numbers.create(people["moderator"], "Without anything", actor=moderator)
+    return made | names_of("bare", bare, [])
+
+
+def number(
+    owner: User, name: str, state: State, moderator: User | None, **robot: Any
+) -> ServiceNumber:
+    is_alices = owner.email == email_of("alice")
+    introduction = "Answers questions about our house. 回答关于我们的问题。 "
+    introduction += CANARIES["introduction"] if is_alices else ""
+    made = numbers.create(owner, name, actor=owner, introduction=introduction)
+    told = {
+        "model": "echo",
+        "system_prompt": f"Be brief. {CANARIES['prompt'] if is_alices else ''}",
+        "greeting": f"Hello, ask me something. {CANARIES['greeting'] if is_alices else ''}",
+    }
+    if hasattr(Robot, "suggested_questions"):
+        told["suggested_questions"] = [
+            "What can you do?",
+            "你好，能介绍一下自己吗？",
+            "How are you?",
+        ]
+    Robot.objects.create(number=made, **told, **robot)
+    bring(made, state, moderator)
+    return made
+
+
+def bring(made: ServiceNumber, state: State, moderator: User | None) -> None:
+    """Move a draft to its state, the way that people do."""
+    reason = f"Misleading name: it poses as somebody else. {CANARIES['reason']}"
+    owner = made.owner
+    if state in (State.IN_REVIEW, State.APPROVED, State.REJECTED, State.SUSPENDED):
+        moderation.move(made, moderation.SUBMIT, actor=owner)
+    if state in (State.APPROVED, State.SUSPENDED):
+        moderation.move(made, moderation.APPROVE, actor=moderator)
+    if state == State.REJECTED:
+        moderation.move(made, moderation.REJECT, actor=moderator, reason=reason)
+    if state == State.SUSPENDED:
+        moderation.move(made, moderation.SUSPEND, actor=moderator, reason=reason)
+    if state == State.CLOSED:
+        moderation.move(made, moderation.CLOSE, actor=owner)
+
+
+def names_of(key: str, made: ServiceNumber, messages: list[Message]) -> dict[str, str]:
+    names = {key: made.app_id, f"{key}.handle": made.handle}
+    if messages:
+        names[f"{key}.message"] = messages[0].pk
+        names[f"{key}.conversation"] = messages[0].conversation_id
+    return names
+
+
+def _avatar(made: ServiceNumber) -> None:
+    content = BytesIO()
+    Image.new("RGB", (256, 256), "#0b6e6e").save(content, "PNG")
+    Avatar.objects.create(digest="a" * 64, image=content.getvalue())
+    ServiceNumber.objects.filter(pk=made.pk).update(avatar_digest="a" * 64)
+    made.avatar_digest = "a" * 64
+
+
+def _every_verdict(made: ServiceNumber, provider_url: str) -> None:
+    """A key of each verdict; none is due for a check, so they stay what they are."""
+    for status in KeyStatus:
+        key = ApiKey(number=made, base_url=provider_url, label=f"{status} {CANARIES['label']}")
+        key.seal(f"sk-test-{status}-1234567890")
+        key.mask = CANARIES["mask"]
+        key.models_listed = ["echo", "slow"]
+        key.save()
+        if status != KeyStatus.PENDING:
+            key.take_verdict(status, f"the provider said so: {CANARIES['evidence']}")
+
+
+# Conversations ----------------------------------------------------------------------------------
+
+
+def talk(made: ServiceNumber, user: User, channel: str = Channel.WEB) -> list[Message]:
+    """A person's conversation with an answer of each kind."""
+    person, _new = Person.objects.get_or_create(
+        number=made, user=user, defaults={"open_id": f"o_{user.pk}x{made.pk}"}
+    )
+    fates = [
+        ("Show me everything.", settlement.Outcome(Status.DONE, MARKDOWN, model="echo")),
+        ("And this?", settlement.failure(71005)),
+        ("Count to forty.", settlement.Outcome(Status.CANCELLED, "1 2 3 4", model="echo")),
+        (CANARIES["question"], settlement.Outcome(Status.DONE, CANARIES["answer"], model="echo")),
+    ]
+    messages = [said(made, person, channel, text, outcome) for text, outcome in fates]
+    ratings.rate(messages[0], "like")
+    ratings.rate(messages[3], "dislike", CANARIES["comment"])
+    return messages
+
+
+def said(
+    made: ServiceNumber, person: Person, channel: str, text: str, outcome: settlement.Outcome
+) -> Message:
+    """A question and its answer, by the doors that every channel uses."""
+    message = chat.ask(chat.Question(made, person.open_id, text, channel))
+    Message.objects.filter(pk=message.pk).update(status=Status.RUNNING, attempt=1)
+    message.refresh_from_db()
+    settlement.settle(message, outcome)
+    message.refresh_from_db()
+    return message
+
+
+def strangers_ask(made: ServiceNumber) -> None:
+    """Enough for a few pages of feedback results."""
+    for position in range(STRANGERS):
+        person, _new = Person.objects.get_or_create(number=made, open_id=f"customer-{position % 7}")
+        fate = settlement.Outcome(
+            Status.DONE, f"Answer {position}. " * (position + 1), model="echo"
+        )
+        said(made, person, Channel.DDIO, f"Question {position}?", fate)

@@ -1,0 +1,158 @@
+"""What every route answers to everybody: one row a route, one word a role.
+
+The words stand in the order of ROLES: a status, or `login` for the way to the login page. The
+number of the examples is Alice's approved one; that she owns it is the only thing she has.
+"""
+
+from typing import NamedTuple
+
+ROLES = ["anonymous", "charlie", "alice", "moderator", "administrator"]
+
+
+class Row(NamedTuple):
+    """The arguments name what `tests.browser.scene` has made; other words stand for themselves."""
+
+    get: str
+    post: str
+    arguments: dict[str, str] = {}
+    body: dict[str, str] = {}
+    headers: dict[str, str] = {}
+
+
+MAIN = {"app_id": "main"}
+PART = {"HX-Request": "true"}  # a part of a page; whoever opens it by itself is sent to the page
+KEY = MAIN | {"key_id": "key"}
+CHAT = {"handle": "main.handle"}
+MESSAGE = CHAT | {"message_id": "main.message"}
+
+ALL_200 = "200 200 200 200 200"
+ALL_302 = "302 302 302 302 302"
+ALL_404 = "404 404 404 404 404"
+ALL_405 = "405 405 405 405 405"  # a wrong method is refused before anybody is asked for
+STRANGERS_200 = "200 302 302 302 302"  # who is signed in already is sent on
+PEOPLE_200 = "login 200 200 200 200"
+PEOPLE_302 = "login 302 302 302 302"
+PEOPLE_405 = "login 405 405 405 405"
+OWNER_200 = "login 404 200 404 404"
+OWNER_302 = "login 404 302 404 404"
+OWNER_303 = "login 404 303 404 404"
+DESK_200 = "login 403 403 200 200"
+DESK_302 = "login 403 403 302 302"
+
+HOME = {
+    "home": Row(ALL_200, ALL_405),
+    "set_language": Row(ALL_405, ALL_302, body={"language": "en"}),
+    "avatar": Row(ALL_200, ALL_405, {"digest": "avatar"}),
+    "first-administrator": Row(ALL_404, ALL_404, {"token": "forged:x:y"}),
+    "health-live": Row(ALL_200, ALL_405),
+    "health-ready": Row("503 503 503 503 503", ALL_405),  # no worker runs here
+}
+
+CONSOLE = {
+    "console": Row(PEOPLE_200, ALL_405),
+    "notices": Row(PEOPLE_200, ALL_405),
+    "notices-read": Row(ALL_405, PEOPLE_302),
+    "number-new": Row(PEOPLE_200, PEOPLE_200),
+    "number": Row(OWNER_200, ALL_405, MAIN),
+    "number-profile": Row(OWNER_200, OWNER_200, MAIN),
+    "number-move": Row(ALL_405, OWNER_302, MAIN | {"transition": "submit"}),
+    "number-credentials": Row(OWNER_200, ALL_405, MAIN),
+    "secret-new": Row(ALL_405, OWNER_302, MAIN),
+    "secret-change": Row(ALL_405, OWNER_302, MAIN | {"generation": "1", "deed": "freeze"}),
+    "number-keys": Row(OWNER_200, OWNER_200, MAIN),
+    "key-edit": Row(OWNER_200, OWNER_200, KEY),
+    "key-row": Row(OWNER_200, ALL_405, KEY, headers=PART),
+    "key-check": Row(ALL_405, OWNER_302, KEY),
+    "key-remove": Row(ALL_405, OWNER_302, KEY),
+    "number-robot": Row(OWNER_200, OWNER_200, MAIN),
+    "number-feedback": Row(OWNER_200, ALL_405, MAIN),
+}
+
+DESK = {
+    "review": Row(DESK_200, ALL_405),
+    "review-number": Row(DESK_200, ALL_405, MAIN),
+    "review-decide": Row(ALL_405, DESK_302, MAIN, {"decision": "suspend", "reason": "spam"}),
+}
+
+# Approved, without guests: whoever is signed in may ask, and reads nothing but his own.
+TALK = {
+    "chat": Row(PEOPLE_200, ALL_405, CHAT),
+    "chat-ask": Row(
+        ALL_405, "login 303 303 303 303", CHAT, {"message": "Hello?", "key": "key-of-this-test"}
+    ),
+    "chat-conversation": Row(OWNER_200, ALL_405, CHAT | {"conversation_id": "main.conversation"}),
+    "chat-message": Row("401 404 200 404 404", ALL_405, MESSAGE, headers=PART),
+    "chat-stream": Row(OWNER_200, ALL_405, MESSAGE),
+    "chat-stop": Row(ALL_405, OWNER_303, MESSAGE),
+    "chat-rating": Row(ALL_405, OWNER_303, MESSAGE, {"rating": "like"}),
+}
+
+# django-allauth's; the examples stop at its first question.
+ACCOUNTS = {
+    "account_login": Row(STRANGERS_200, STRANGERS_200),
+    "account_logout": Row("302 200 200 200 200", ALL_302),
+    "account_inactive": Row(ALL_200, ALL_405),
+    "account_signup": Row(STRANGERS_200, STRANGERS_200),
+    "account_reauthenticate": Row(PEOPLE_200, PEOPLE_200),
+    "account_email": Row(PEOPLE_200, PEOPLE_302),
+    "account_email_verification_sent": Row(ALL_200, ALL_405),
+    "account_change_password": Row(PEOPLE_200, PEOPLE_200),
+    "account_set_password": Row(PEOPLE_302, PEOPLE_302),
+    "account_reset_password": Row(ALL_200, ALL_200),
+    "account_confirm_login_code": Row(ALL_302, ALL_302),
+    "account_confirm_email": Row(ALL_200, ALL_302, {"key": "confirmation"}),
+    "account_reset_password_from_key_done": Row(ALL_200, ALL_405),
+    "account_reset_password_from_key": Row(
+        ALL_302, ALL_302, {"uidb36": "reset.uid", "key": "reset.key"}
+    ),
+    "account_reset_password_done": Row(ALL_200, ALL_405),
+    "mfa_index": Row(PEOPLE_200, PEOPLE_405),
+    "mfa_authenticate": Row(ALL_302, ALL_302),
+    "mfa_reauthenticate": Row(PEOPLE_302, PEOPLE_302),
+    "mfa_activate_totp": Row(PEOPLE_302, PEOPLE_302),
+    "mfa_deactivate_totp": Row("login 404 404 404 404", "login 404 404 404 404"),
+    "mfa_view_recovery_codes": Row("login 404 404 404 404", PEOPLE_405),
+    "mfa_generate_recovery_codes": Row(PEOPLE_302, PEOPLE_302),
+    "mfa_download_recovery_codes": Row("login 404 404 404 404", "login 404 404 404 404"),
+    "usersessions_list": Row(PEOPLE_200, PEOPLE_302),
+}
+
+# The open interface knows tokens, and no session.
+NO_TOKEN = "401 401 401 401 401"
+API = {
+    "ddio-token": Row(ALL_405, "400 400 400 400 400"),
+    "ddio-chat-send": Row(NO_TOKEN, NO_TOKEN),
+    "ddio-feed": Row(NO_TOKEN, NO_TOKEN),
+    "ddio-feed-item": Row(NO_TOKEN, NO_TOKEN, {"message_id": "main.message"}),
+    "ddio-stream": Row(NO_TOKEN, NO_TOKEN, {"message_id": "main.message"}),
+    "ddio-schema": Row(ALL_200, ALL_405),
+    "ddio-docs": Row(ALL_200, ALL_405),
+    "ddio-root": Row(ALL_404, ALL_404),
+    "ddio-unknown": Row(ALL_404, ALL_404, {"rest": "nothing"}),
+}
+
+TABLE = HOME | CONSOLE | DESK | TALK | ACCOUNTS | API
+
+# Django's admin: no row each, but the rule that it is for administrators alone.
+ADMIN = "admin:"
+
+# The canaries of Alice's approved number that somebody else may see, and where.
+SHOWN_TO_PEOPLE = {"introduction", "greeting"}
+SHOWN_TO_MODERATORS = {"introduction", "greeting", "prompt", "label", "reason", "owner"}
+ALLOWED_LEAKS = {
+    **{("chat", role): SHOWN_TO_PEOPLE for role in ("charlie", "moderator", "administrator")},
+    **{("review", role): {"owner"} for role in ("moderator", "administrator")},
+    **{("review-number", role): SHOWN_TO_MODERATORS for role in ("moderator", "administrator")},
+}
+
+# The chat in every state of the number: its page to ROLES, and to Alice's own conversation.
+# Guests are anonymous: only where the robot admits them do they see anything.
+CHAT_BY_STATE = {
+    "draft": ("404 404 200 404 404", "404 404 200 404 404"),
+    "in_review": ("404 404 200 404 404", "404 404 200 404 404"),
+    "rejected": ("404 404 200 404 404", "404 404 200 404 404"),
+    "suspended": ("404 404 200 404 404", "404 404 200 404 404"),
+    "closed": ("404 404 200 404 404", "404 404 200 404 404"),
+    "main": (PEOPLE_200, OWNER_200),
+    "guests": (ALL_200, "404 404 200 404 404"),
+}
