@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
@@ -45,6 +48,17 @@ class DocsView(SpectacularSwaggerSplitView):
     url_name = "ddio-schema"
     template_name = "ddio_api/docs.html"
     takes_secrets = False
+
+    def perform_authentication(self, request: Request) -> None:
+        """Nobody has to be anybody here; DRF would hide from the shell who is signed in."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The page in the portal's shell; with `?script` its script, as spectacular makes it."""
+        response: Response = super().get(request, *args, **kwargs)
+        if response.template_name != self.template_name:
+            return response
+        return render(request._request, self.template_name, response.data)  # noqa: SLF001
 
     def handle_exception(self, exc: Exception) -> Response:
         """Errors are no page: they have the envelope as everywhere."""
