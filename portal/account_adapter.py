@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import passwords
 from portal.login_limits import Attempt
 from portal.models import User
+from portal.networks import network_of
 from portal.rate_pages import too_many
 
 EMAIL_LENGTH_AT_MOST = 254  # RFC 5321, and the column's
@@ -53,9 +54,18 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         """What the bridge settled; forwarding headers are its business alone.
 
-        Without the zone of a link-local address, which PostgreSQL's inet refuses.
+        Of IPv6 the /64, by which allauth's limits then count. Without the zone of a link-local
+        address, which PostgreSQL's inet refuses.
         """
-        return str(request.META.get("REMOTE_ADDR", "")).partition("%")[0] or NO_ADDRESS
+        address = str(request.META.get("REMOTE_ADDR", "")).partition("%")[0] or NO_ADDRESS
+        return network_of(address).partition("/")[0]
+
+    def is_safe_url(self, url: str) -> bool:
+        """allauth's own, for which what is no URL at all is an error."""
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Nothing: allauth would count by account, see `authenticate`."""
@@ -65,7 +75,7 @@ class AccountAdapter(DefaultAccountAdapter):
         wait = attempt.count()
         if wait:
             raise ImmediateHttpResponse(too_many(request, wait))
-        with passwords.turn(request):
+        with passwords.turn(request, refused=attempt.give_back):
             user: User | None = super().authenticate(request, **credentials)
         if user:
             attempt.give_back()

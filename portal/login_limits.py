@@ -5,11 +5,10 @@ password does not count, so it passes as long as the own address has not guessed
 """
 
 import time
-from contextlib import suppress
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from portal import counters
+from portal.networks import network_of
 
 WINDOW_SECONDS = 300
 WRONG_FOR_ONE_ACCOUNT = 10
@@ -41,11 +40,3 @@ class Attempt:
     def give_back(self) -> None:
         while self._counted:
             counters.give_back(self._counted.pop())
-
-
-def network_of(address: str) -> str:
-    """The address; of IPv6 the /64, because whoever has one address there has all of them."""
-    with suppress(ValueError):
-        if isinstance(ip_address(address), IPv6Address):
-            return str(ip_network(f"{address}/64", strict=False))
-    return address

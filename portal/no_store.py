@@ -1,14 +1,14 @@
-"""Pages of an account are never kept: neither by a proxy nor for the next person's Back button."""
+"""What only the signed-in person may see is kept by nobody: no proxy, and no Back button."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-PATHS = ("/accounts/",)
+PATHS = ("/accounts/", "/console/", "/review/")
 
 
 class NoStoreMiddleware:
-    """Recovery codes and the secret of an authenticator app are among these pages."""
+    """Recovery codes, prompts and other people's questions are on these pages."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

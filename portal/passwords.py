@@ -5,7 +5,7 @@ at once, and the last one waits for a turn only briefly before it serves others 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -32,9 +32,13 @@ class LengthValidator(MinimumLengthValidator):
 
 
 @contextmanager
-def turn(request: HttpRequest) -> Iterator[None]:
-    """Hash within it. Where no turn comes in time the request is answered with 429."""
+def turn(request: HttpRequest, refused: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hash within it. Where no turn comes in time the request is answered with 429.
+
+    `refused` is called then: what was counted for this try must not count.
+    """
     if not _turns.acquire(timeout=PATIENCE_SECONDS):
+        refused()
         raise ImmediateHttpResponse(too_many(request, COME_AGAIN_SECONDS))
     try:
         yield

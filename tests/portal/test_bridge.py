@@ -111,6 +111,25 @@ def test_it_takes_the_rightmost_untrusted_address(peer, forwarded_for, client):
     assert client_address(peer, forwarded_for, TRUSTED) == client
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("text/plain; charset=zlib", "text/plain"),
+        ("multipart/form-data; boundary=x; charset=punycode", 'multipart/form-data; boundary="x"'),
+        (
+            "multipart/form-data; CharSet*=utf-8''rot13; boundary=x",
+            'multipart/form-data; boundary="x"',
+        ),
+        ("application/json; charset=utf-8", "application/json"),
+        ("multipart/form-data; boundary=----x", "multipart/form-data; boundary=----x"),
+    ],
+)
+def test_nobody_chooses_the_codec(given, taken):
+    scope = {"headers": [(b"content-type", given.encode())], "method": "POST", "raw_path": b"/"}
+    scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http"}
+    assert build_environ(scope, Body(), [])["CONTENT_TYPE"] == taken
+
+
 def test_it_believes_a_trusted_proxy_about_the_scheme():
     headers = [(b"x-forwarded-for", b"1.2.3.4"), (b"x-forwarded-proto", b"https")]
     scope = {"headers": headers, "method": "GET", "raw_path": b"/", "query_string": b""}

@@ -22,6 +22,20 @@ def test_invisible_and_look_alike_names_are_refused(name):
         names.validate(name)
 
 
+@pytest.mark.parametrize(
+    "nothing",
+    [*"\ufe0f\u3164\u115f\u034f\u2800\u17b4\uffa0\u180b", "\U000e0100", "\u0332", "\u20dd"],
+)
+def test_a_name_with_something_that_nobody_sees_is_refused(nothing):
+    with pytest.raises(ValidationError):
+        names.validate(names.normalise(f"Bank{nothing}"))
+
+
+@pytest.mark.parametrize("name", ["हिन्दी", "ไทย", "Ångström"])
+def test_marks_that_belong_to_a_letter_pass(name):
+    assert names.validate(names.normalise(name)) is None
+
+
 def test_full_width_letters_and_spaces_are_one_spelling():
     assert names.normalise("  ＧＰＴ   robot ") == "GPT robot"
     assert names.comparison_key("ＧＰＴ Robot") == names.comparison_key("gpt robot")
