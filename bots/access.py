@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 
 from bots import people
 from bots.models import Channel, Conversation, Message, Person, Robot
+from portal.access import is_htmx
 from portal.models import ServiceNumber, State, User
 
 Rest = ParamSpec("Rest")
@@ -28,7 +29,7 @@ _NAME = re.compile("[A-Za-z0-9_-]{1,40}")
 
 
 class LoginNeeded(Exception):
-    """The number answers people who are signed in, and nobody is."""
+    """Nobody is signed in, and what is wanted is there only for somebody who is."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ class Door:
 
     @property
     def is_script(self) -> bool:
-        """The page's own script asks: it wants a fragment, not a page."""
-        return _is_script(self.request)
+        return is_htmx(self.request)
 
     def channel(self, conversation: Conversation | None) -> str:
         """A trial of the owner's stays one, even after the number was approved."""
@@ -101,10 +101,6 @@ class Door:
         except (Http404, LoginNeeded):
             return False
         return again.may_ask and bool(again.user) == bool(self.user)
-
-
-def _is_script(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))
 
 
 def _user_again(door: Door) -> User | None:
@@ -149,16 +145,18 @@ def _refuse_newcomers(door: Door) -> None:
 def chat_door(
     view: Callable[Concatenate[HttpRequest, Door, Rest], HttpResponse],
 ) -> Callable[..., HttpResponse]:
-    """The view gets the door that its `handle` names, if it opens for who asks."""
+    """The view gets the door that its `handle` names, if it opens for who asks.
+
+    It may raise LoginNeeded, too.
+    """
 
     @never_cache
     @functools.wraps(view)
     def guarded(request: HttpRequest, handle: str, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            door = enter(request, handle)
+            return view(request, enter(request, handle), *args, **kwargs)
         except LoginNeeded:
             return _to_login(request, handle)
-        return view(request, door, *args, **kwargs)
 
     return guarded
 
@@ -166,7 +164,7 @@ def chat_door(
 def _to_login(request: HttpRequest, handle: str) -> HttpResponse:
     """To the login and back; a script gets the way there as words, so that typed text stays."""
     back = request.get_full_path() if request.method == "GET" else reverse("chat", args=[handle])
-    if not _is_script(request):
+    if not is_htmx(request):
         return redirect_to_login(back)
     context = {"next": reverse("chat", args=[handle]), "needs_login": True}
     return render(request, "bots/chat_refusal.html", context, status=401)

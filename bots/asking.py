@@ -6,11 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from bots import chat, people, quotas
-from bots.access import Door
+from bots.access import Door, LoginNeeded
 from bots.chat_forms import AskForm
-from bots.models import Message
+from bots.models import Conversation, Message
+from bots.quotas import Whose
+from portal.networks import network_of
 
 SOON_SECONDS = 5
 
@@ -33,6 +36,10 @@ class Refused(Exception):
         errors = form.errors.get("message")
         return cls(str(errors[0]) if errors else _("Reload the page, then send it again."), 400)
 
+    @classmethod
+    def silent(cls) -> "Refused":
+        return cls(_("This service number does not answer at present."), 409)
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -45,10 +52,10 @@ class Accepted:
 
 
 def ask(door: Door, asked: dict[str, Any]) -> Accepted:
-    """Hand the question over; raises Refused, and Http404 for a foreign conversation."""
+    """Hand the question over; raises Refused, and what `conversation_of` raises."""
     if not door.may_ask:
-        raise Refused(_("This service number does not answer at present."), 409)
-    conversation = door.conversation(asked["conversation"]) if asked["conversation"] else None
+        raise Refused.silent()
+    conversation = conversation_of(door, asked["conversation"])
     guest = "" if door.user else door.guest or people.guest_from(asked["seed"])
     open_id = _open_id(door, guest)
     question = chat.Question(
@@ -64,6 +71,22 @@ def ask(door: Door, asked: dict[str, Any]) -> Accepted:
     return Accepted(_accepted(question, _limits(door, open_id)), guest)
 
 
+def conversation_of(door: Door, conversation_id: str) -> Conversation | None:
+    """The one to go on with; raises Http404 for a foreign one.
+
+    Raises LoginNeeded where nobody is signed in: at a number that admits guests, too, the owner of
+    the conversation may be one whose session has ended.
+    """
+    if not conversation_id:
+        return None
+    try:
+        return door.conversation(conversation_id)
+    except Http404:
+        if door.user:
+            raise
+        raise LoginNeeded from None
+
+
 def _open_id(door: Door, guest: str) -> str:
     if door.user:
         return people.of_user(door.number, door.user).open_id
@@ -74,10 +97,10 @@ def _limits(door: Door, open_id: str) -> list[quotas.Limit]:
     """Guests cost their number's owner money: so many each, and so many at one address."""
     if door.user:
         return []
-    address = door.request.META.get("REMOTE_ADDR", "")
+    network = network_of(door.request.META.get("REMOTE_ADDR", ""))
     return [
-        quotas.Limit(f"guest:{open_id}", settings.GUEST_ASKS_PER_DAY),
-        quotas.Limit(f"address:{address}", settings.GUEST_ASKS_PER_ADDRESS_AND_DAY),
+        quotas.Limit(Whose.GUEST, open_id, settings.GUEST_ASKS_PER_DAY),
+        quotas.Limit(Whose.ADDRESS, network, settings.GUEST_ASKS_PER_ADDRESS_AND_DAY),
     ]
 
 
@@ -92,27 +115,37 @@ def _accepted(question: chat.Question, limits: list[quotas.Limit]) -> Message:
     except chat.IdempotencyConflict as error:
         raise Refused(_("Something else was sent meanwhile. Send this once more."), 409) from error
     except quotas.QuotaUsedUp as error:
-        raise _used_up(error, limits) from error
+        raise _used_up(error) from error
 
 
-def _used_up(error: quotas.QuotaUsedUp, guest_limits: list[quotas.Limit]) -> Refused:
+def _used_up(error: quotas.QuotaUsedUp) -> Refused:
     """The sentence names the quota that ended it: the reader's own, or one shared with others."""
-    limit = error.limit
-    if limit in guest_limits[:1]:
-        sentence = _(
-            "You have used today's %(count)s questions. Sign in for more, or come back tomorrow."
-        )
-    elif limit in guest_limits:
-        sentence = _(
-            "Guests in your network have used today's %(count)s questions. Sign in to go on."
-        )
-    elif ":" in limit.name:
-        sentence = _("You have used today's %(count)s questions. Come back tomorrow.")
-    else:
-        sentence = _("The robot has taken its %(count)s questions of today. Come back tomorrow.")
+    count = error.limit.at_most
+    sentences = {
+        Whose.GUEST: ngettext(
+            "You have used today's %(count)s question. Sign in for more, or come back tomorrow.",
+            "You have used today's %(count)s questions. Sign in for more, or come back tomorrow.",
+            count,
+        ),
+        Whose.ADDRESS: ngettext(
+            "Guests in your network have used today's %(count)s question. Sign in to go on.",
+            "Guests in your network have used today's %(count)s questions. Sign in to go on.",
+            count,
+        ),
+        Whose.PERSON: ngettext(
+            "You have used today's %(count)s question. Come back tomorrow.",
+            "You have used today's %(count)s questions. Come back tomorrow.",
+            count,
+        ),
+        Whose.NUMBER: ngettext(
+            "The robot has taken its %(count)s question of today. Come back tomorrow.",
+            "The robot has taken its %(count)s questions of today. Come back tomorrow.",
+            count,
+        ),
+    }
     return Refused(
-        sentence % {"count": limit.at_most},
+        sentences[error.limit.whose] % {"count": count},
         429,
         retry_after=error.retry_after,
-        login_helps=limit in guest_limits,
+        login_helps=error.limit.whose in (Whose.GUEST, Whose.ADDRESS),
     )

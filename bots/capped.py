@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+from django.utils.translation import gettext_noop
 
 # What a reader of Server-Sent Events holds in memory: the event that is not at its end yet.
 EVENT_BYTES_AT_MOST = 1024 * 1024
+TOO_LARGE = gettext_noop("the answer is too large; bytes at most")
 EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 
 
@@ -53,4 +55,4 @@ class CappedEvents(CappedStream):
 
 
 def too_large(cap: int) -> ResponseTooLarge:
-    return ResponseTooLarge(f"the answer is larger than {cap} bytes")
+    return ResponseTooLarge(f"{TOO_LARGE}: {cap}")

@@ -7,20 +7,19 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from bots.chat import QUESTION_LENGTH_AT_MOST, UNSTORABLE
+from bots.models import Rating
 from bots.ratings import COMMENT_LENGTH_AT_MOST
+from portal.fields import LinesField
 
 _TOO_LONG = _("This message has %(show_value)s characters; %(limit_value)s fit. Shorten it.")
 
 
-class Text(forms.CharField):
-    """Text as it was typed, with plain line ends; too long is said by us, never cut in silence."""
+class Text(LinesField):
+    """Text exactly as it was typed; too long is said by us, never cut in silence."""
 
     def __init__(self, *, at_most: int, **kwargs: Any) -> None:
         super().__init__(strip=False, **kwargs)
         self.at_most = at_most
-
-    def to_python(self, value: Any) -> str:
-        return str(super().to_python(value) or "").replace("\r\n", "\n").replace("\r", "\n")
 
     def validate(self, value: str) -> None:
         if self.required and not value.strip():
@@ -52,7 +51,7 @@ class AskForm(forms.Form):
 
 
 class RatingForm(forms.Form):
-    rating = forms.ChoiceField(choices=[("", ""), ("like", ""), ("dislike", "")], required=False)
+    rating = forms.ChoiceField(choices=[("", ""), *Rating.choices], required=False)
     comment = Text(
         label=_("What was wrong with it?"),
         required=False,

@@ -10,14 +10,13 @@ from django.db.models import Q
 from django.forms import BoundField
 from django.utils.safestring import SafeString
 
-from bots import faults, markdown, pending, people, ratings
+from bots import demo, faults, pending, people, ratings, rendered, robots
 from bots.access import Door
 from bots.chat_forms import AskForm, RatingForm
 from bots.models import Conversation, Message, Robot, Status
 
 MESSAGES_SHOWN = 50
 CONVERSATIONS_SHOWN = 30
-SUGGESTIONS_AT_MOST = 4
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Shown:
     message: Message
     ahead: int = 0
     rating_form: RatingForm | None = None
+    budget: rendered.Budget | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -34,7 +34,7 @@ class Shown:
 
     @cached_property
     def html(self) -> SafeString:
-        return markdown.to_html(self.message.answer or "")
+        return rendered.answers.html_of(self.message.answer or "", self.budget)
 
     @cached_property
     def waiting(self) -> pending.Waiting:
@@ -42,8 +42,11 @@ class Shown:
 
     @property
     def fault(self) -> str:
-        known = faults.FAULTS.get(self.message.error_code or 0)
-        return str(known.message) if known else ""
+        return faults.sentence(self.message.error_code)
+
+    @property
+    def remedy(self) -> faults.Remedy | None:
+        return faults.REMEDIES.get(self.message.error_code or 0)
 
     @property
     def was_stopped(self) -> bool:
@@ -66,9 +69,9 @@ def show(message: Message, rating_form: RatingForm | None = None) -> Shown:
 
 
 def _in_line(messages: Iterable[Message]) -> list[Shown]:
-    shown, ahead = [], 0
+    shown, ahead, budget = [], 0, rendered.Budget()
     for message in messages:
-        shown.append(Shown(message, ahead))
+        shown.append(Shown(message, ahead, budget=budget))
         ahead += not message.is_settled
     return shown
 
@@ -98,7 +101,7 @@ def latest(door: Door) -> Conversation | None:
 
 
 def suggestions(robot: Robot | None) -> list[str]:
-    return list(robot.suggested_questions or [])[:SUGGESTIONS_AT_MOST] if robot else []
+    return list(robot.suggested_questions or [])[: robots.SUGGESTIONS_AT_MOST] if robot else []
 
 
 def context(
@@ -116,7 +119,7 @@ def context(
     return {
         "door": door,
         "number": door.number,
-        "robot": door.robot,
+        **_words(door),
         "conversation": conversation,
         "shown": messages,
         "earlier": found[MESSAGES_SHOWN - 1].position if len(found) > MESSAGES_SHOWN else None,
@@ -126,6 +129,17 @@ def context(
         "suggestions": [] if conversation else suggestions(door.robot),
         "form": form or _empty_form(door, conversation),
     }
+
+
+def _words(door: Door) -> dict[str, str]:
+    """What the number says of itself."""
+    greeting = door.robot.greeting if door.robot else ""
+    own = {
+        "name": door.number.name,
+        "introduction": door.number.introduction,
+        "greeting": greeting,
+    }
+    return {name: demo.translated(door.number, text) for name, text in own.items()}
 
 
 def _empty_form(door: Door, conversation: Conversation | None) -> AskForm:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from bots import faults, settlement
+from bots import faults, keys, settlement
 from bots.models import Message
 from portal import moderation, outbox
 from portal.models import State
@@ -12,6 +12,7 @@ from portal.models import State
 
 def register() -> None:
     outbox.handle(moderation.STATE_CHANGED, withhold_answers)
+    outbox.handle(moderation.STATE_CHANGED, forget_keys)
 
 
 def withhold_answers(payload: dict[str, Any]) -> None:
@@ -26,3 +27,9 @@ def withhold_answers(payload: dict[str, Any]) -> None:
     )
     for message in asked_before.unsettled().iterator():
         settlement.cancel(message, faults.WITHHELD)
+
+
+def forget_keys(payload: dict[str, Any]) -> None:
+    """Closed is closed for good: nothing is asked with its keys any more, so none is kept."""
+    if payload["state"] == State.CLOSED:
+        keys.remove_all(payload["number"])

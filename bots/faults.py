@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 NO_USABLE_KEY = 71001
@@ -16,6 +17,15 @@ CUT_OFF = 71008
 TOO_LARGE = 71009
 ATTEMPTS_USED_UP = 71010
 WITHHELD = 50002
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What the robot's owner reads instead, and where he mends it: a page of the number."""
+
+    sentence: str | Promise
+    action: str | Promise
+    route: str
 
 
 @dataclass(frozen=True)
@@ -45,3 +55,23 @@ FAULTS = {
     ATTEMPTS_USED_UP: Fault(_("Answering was interrupted too many times. Ask again.")),
     WITHHELD: Fault(_("The service number was suspended or closed, so the answer is withheld.")),
 }
+
+REMEDIES = {
+    NO_USABLE_KEY: Remedy(_("Your robot has no valid API key."), _("Add one"), "number-keys"),
+    KEY_REFUSED: Remedy(
+        _("The provider refused your robot's API key."), _("Replace it"), "number-keys"
+    ),
+    NO_ACCESS: Remedy(
+        _("Your robot's API key has no access to the model."),
+        _("Choose another model"),
+        "number-robot",
+    ),
+}
+
+
+def sentence(code: int | None) -> str:
+    """Why an answer failed or was withheld; "" where nothing went wrong."""
+    if code is None:
+        return ""
+    known = FAULTS.get(code)
+    return str(known.message) if known else gettext("Error %(code)d.") % {"code": code}

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 
 from bots.models import FeedCounter, FeedEntry, Kind, Message, Person
 
@@ -33,6 +34,20 @@ def append_answer(message: Message, seq: int, at: datetime) -> FeedEntry:
         message=message,
         person_id=message.person_id,
         at=at,
+    )
+
+
+def append_rating(message: Message, rating: str, comment: str) -> FeedEntry:
+    """Numbers the entry, too: call it inside the transaction of the rating, as its last step."""
+    return FeedEntry.objects.create(
+        number_id=message.number_id,
+        seq=next_seq(message.number_id),
+        kind=Kind.RATING,
+        message=message,
+        person_id=message.person_id,
+        at=timezone.now(),
+        rating=rating,
+        comment=comment,
     )
 
 

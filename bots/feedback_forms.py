@@ -1,16 +1,22 @@
 """Which feedback results a reader wants to see."""
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from bots.feed import Filters
-from bots.models import Status
+from bots.models import Rating, Status
 
 ANY = ("", gettext_lazy("any"))
-RATINGS = [("like", gettext_lazy("Like")), ("dislike", gettext_lazy("Dislike"))]
 SETTLED = [Status.DONE, Status.FAILED, Status.CANCELLED]
 OPEN_ID_LENGTH_AT_MOST = 64
+# It comes back in a line for the shell: in a terminal a control character ends even a quotation.
+PASTABLE = RegexValidator(
+    r"[\x00-\x1f\x7f-\x9f]",
+    gettext_lazy("An openID has no control characters."),
+    inverse_match=True,
+)
 
 
 def _statuses() -> list[tuple[str, object]]:
@@ -22,13 +28,14 @@ class FilterForm(forms.Form):
 
     status = forms.ChoiceField(label=gettext_lazy("Status"), choices=_statuses, required=False)
     rating = forms.ChoiceField(
-        label=gettext_lazy("Rating"), choices=[ANY, *RATINGS], required=False
+        label=gettext_lazy("Rating"), choices=[ANY, *Rating.choices], required=False
     )
     openID = forms.CharField(  # noqa: N815  (the contract's name)
         label=gettext_lazy("Person (openID)"),
         max_length=OPEN_ID_LENGTH_AT_MOST,
         required=False,
         strip=False,
+        validators=[PASTABLE],
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 

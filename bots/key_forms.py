@@ -97,7 +97,7 @@ class KeyForm(forms.Form):
         self.twin = twin
         field = "is_local" if twin.is_local else "api_key"
         sentence = _("This key is bound already: %(label)s.")
-        self.add_error(field, sentence % {"label": twin.label or twin.mask or _("built-in model")})
+        self.add_error(field, sentence % {"label": twin})
 
     def say_what_is_lost(self) -> None:
         """After an error elsewhere the key field comes back empty, and says so."""

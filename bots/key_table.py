@@ -8,12 +8,15 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from bots import keys
-from bots.models import ApiKey, KeyStatus, KeyVerdict
+from bots.models import ApiKey, KeyStatus, KeyVerdict, Robot
+from bots.overview import WORKING
 from portal.models import ServiceNumber, WorkerHeartbeat
 
 LONG_WAIT = timedelta(seconds=20)
 FOR_A_WORKER = "worker"
 FOR_THE_PROVIDER = "provider"
+CHOOSE_MODEL = "model"
+MEND_KEY = "mend"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,10 @@ class Row:
 
 
 def rows(number: ServiceNumber) -> list[Row]:
-    """All of them, in the order in which they are tried. The cost does not grow with the keys."""
+    """All of them, each in its place whatever its verdict. The cost does not grow with the keys.
+
+    They are tried in another order: `usable` puts those in trouble last.
+    """
     newest = KeyVerdict.objects.filter(key=OuterRef("pk")).order_by("-pk")
     bound = number.api_keys.bound().annotate(evidence=Subquery(newest.values("evidence")[:1]))
     found: list[Any] = list(bound.order_by("priority", "created_at"))
@@ -55,6 +61,16 @@ def row(key: ApiKey) -> Row:
     newest = key.verdicts.order_by("-pk").values_list("evidence", flat=True).first()
     waits_for = _reason_to_wait() if _waits_long(key) else ""
     return Row(key, evidence=newest or "", waits_for=waits_for)
+
+
+def next_step(number: ServiceNumber) -> str:
+    """What its owner does next: CHOOSE_MODEL, MEND_KEY, or "" while there is nothing to do."""
+    if Robot.objects.filter(number=number).exclude(model="").exists():
+        return ""
+    statuses = set(number.api_keys.bound().values_list("status", flat=True))
+    if statuses.intersection(WORKING):
+        return CHOOSE_MODEL
+    return MEND_KEY if statuses and KeyStatus.PENDING not in statuses else ""
 
 
 def _waits_long(key: ApiKey) -> bool:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from bots import outbound
 from bots.models import ApiKey, KeyStatus
 from bots.vault import VaultError
-from portal import audit, nudges
+from portal import audit, nudges, numbers
 from portal.models import ServiceNumber, User
 
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
@@ -58,7 +58,8 @@ def bind(
 ) -> ApiKey:
     """Bind a key to the number's robot and have it checked; the same key is bound once.
 
-    Raises outbound.UrlRefused for a base URL that may not be called, and TooManyKeys.
+    Raises outbound.UrlRefused for a base URL that may not be called, TooManyKeys, and
+    numbers.EditRefused where the number is closed.
     """
     is_local = base_url == LOCAL
     if not is_local:
@@ -68,7 +69,7 @@ def bind(
         key.base_url = base_url.rstrip("/")
         key.seal(api_key)
     with transaction.atomic():
-        _lock(number)
+        numbers.refuse_closed(_lock(number))
         bound = twin_of(number, base_url, api_key)
         if bound:
             return bound
@@ -82,9 +83,9 @@ def bind(
     return key
 
 
-def _lock(number: ServiceNumber) -> None:
+def _lock(number: ServiceNumber) -> ServiceNumber:
     """One number's keys change one after the other: two tabs do not bind the same key twice."""
-    ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
+    return ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
 
 
 def twin_of(number: ServiceNumber, base_url: str, api_key: str) -> ApiKey | None:
@@ -116,17 +117,19 @@ class Edit:
 def edit(key: ApiKey, wanted: Edit, *, actor: User) -> None:
     """Change the key's row; a new key or base URL is sealed anew and checked.
 
-    Raises KeyNeededAgain, BoundAlready, outbound.UrlRefused, ApiKey.DoesNotExist.
+    Raises KeyNeededAgain, BoundAlready, outbound.UrlRefused, numbers.EditRefused where the number
+    is closed, and ApiKey.DoesNotExist where the key was removed meanwhile.
     """
     with transaction.atomic():
-        _lock(key.number)
+        numbers.refuse_closed(_lock(key.number))
         key = ApiKey.objects.bound().select_related("number").get(pk=key.pk)
         before = _facts(key)
         key.label = wanted.label
+        written = ["label"]
         if not key.is_local:
             key.priority = wanted.priority
-            _seal_anew(key, wanted)
-        key.save(update_fields=["label", "priority", "base_url", "sealed", "mask"])
+            written += ["priority", *_seal_anew(key, wanted)]
+        key.save(update_fields=written)
         after = _facts(key)
         changes = {
             name: [before[name], after[name]] for name in after if before[name] != after[name]
@@ -147,25 +150,34 @@ def _facts(key: ApiKey) -> dict[str, Any]:
     return {"label": key.label, "priority": key.priority, "base_url": key.base_url}
 
 
-def _seal_anew(key: ApiKey, wanted: Edit) -> None:
+def _seal_anew(key: ApiKey, wanted: Edit) -> list[str]:
+    """The fields that this has set: none where no key was typed."""
     base_url = wanted.base_url.rstrip("/")
     if not wanted.api_key:
         if base_url != key.base_url:
             raise KeyNeededAgain
-        return
+        return []
     outbound.check_url(base_url)
     twin = twin_of(key.number, base_url, wanted.api_key)
     if twin and twin.pk != key.pk:
         raise BoundAlready(twin)
     key.base_url = base_url
     key.seal(wanted.api_key)
+    return ["base_url", "sealed", "mask"]
 
 
-def remove(key: ApiKey, *, actor: User | None) -> None:
+def remove(key: ApiKey, *, actor: User | None, **details: str) -> None:
     """Forget the key: its ciphertext goes, its history stays."""
     with transaction.atomic():
+        _lock(key.number)
         if ApiKey.objects.bound().filter(pk=key.pk).update(removed_at=timezone.now(), sealed=""):
-            audit.record("key.removed", actor=actor, number=key.number, key=key.pk)
+            audit.record("key.removed", actor=actor, number=key.number, key=key.pk, **details)
+
+
+def remove_all(number_id: int) -> None:
+    """A number that is closed for good needs none of them. It may be asked for more than once."""
+    for key in ApiKey.objects.bound().filter(number=number_id).select_related("number"):
+        remove(key, actor=None, because="number.close")
 
 
 # Checking -------------------------------------------------------------------------------------
@@ -188,8 +200,19 @@ def check_again(key: ApiKey, *, actor: User) -> None:
 
 
 def asked_at(key: ApiKey) -> datetime:
-    """Since when the key's verdict is waited for, or since a sweeper last nudged for it."""
+    """Since when the verdict is waited for, or a check last began, or was nudged for again."""
     return key.check_due_at - CHECK_AGAIN_AFTER if key.check_due_at else key.created_at
+
+
+def begin_check(key_id: str) -> ApiKey | None:
+    """The key to be checked now; None where it was removed.
+
+    Its `check_due_at` moves on, so that no sweeper begins the same check again before this one ends
+    (a probe takes less), and it marks the check: a verdict counts while nothing has moved it since.
+    """
+    bound = ApiKey.objects.bound().filter(pk=key_id)
+    bound.update(check_due_at=timezone.now() + CHECK_AGAIN_AFTER)
+    return bound.first()
 
 
 def take_overdue_checks() -> list[str]:

@@ -55,10 +55,14 @@ _CLASSES = {
 _FORMATTER = HtmlFormatter(nowrap=True)
 
 
+def plain(text: str) -> SafeString:
+    return SafeString(f'<div class="plain-text">{escape(text)}</div>')
+
+
 def to_html(text: str) -> SafeString:
     """The text as safe HTML; plain, with its line breaks, where it is too long to be parsed."""
     if len(text) > LENGTH_AT_MOST:
-        return SafeString(f'<div class="plain-text">{escape(text)}</div>')
+        return plain(text)
     env = {"highlight_until": time.thread_time() + HIGHLIGHTING_SECONDS}
     cleaned = nh3.clean(
         _parser.render(text, env),

@@ -18,6 +18,7 @@ from typing import Any
 import httpcore2
 import httpx2
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from bots import destinations
 from bots.capped import CappedEvents, CappedStream, ResponseTooLarge, too_large
@@ -183,7 +184,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     def _capped(self, request: httpx2.Request, response: httpx2.Response) -> CappedStream:
         coding = response.headers.get("content-encoding", "").strip().lower()
         if coding not in ("", "identity"):
-            raise ResponseCompressed("the answer came compressed")
+            raise ResponseCompressed(gettext_noop("the answer came compressed"))
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == EVENT_STREAM == request.headers.get("accept"):
             return CappedEvents(response.stream, STREAM_BYTES_AT_MOST)

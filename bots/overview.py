@@ -1,7 +1,7 @@
 """What the console says of a number at a glance: its health, what to do next, and the figures.
 
-Read from indexes alone: a message's primary key tells when it was asked (portal.ids), and a
-number's feed is in order.
+The cost does not grow with what a number has ever answered: the figures read its messages of a week
+by the index of number and time, everything else looks at the end of its feed.
 """
 
 from collections import Counter
@@ -17,27 +17,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from bots.models import ApiKey, FeedEntry, KeyStatus, Kind, Message, Robot, Status
-from bots.models.chat import MessageQuerySet
-from portal.ids import earliest_id
 from portal.models import ServiceNumber, State, User
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 ANSWERS_TIMED = 100
 WORKING = (KeyStatus.VALID, KeyStatus.RATE_LIMITED)  # the latter works again by itself
-# An id is made a moment after the time that is written beside it.
-_SLACK = timedelta(minutes=1)
-
-
-def asked_since(moment: datetime) -> MessageQuerySet:
-    return Message.objects.filter(pk__gte=earliest_id("msg", moment - _SLACK), asked_at__gte=moment)
+ANSWERS_LOOKED_AT = 1000
 
 
 # The list of numbers ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class KeyHealth:
+class KeyBadge:
     """The keys of a number in one badge."""
 
     word: str
@@ -50,7 +43,7 @@ class Glance:
     """One line of the list."""
 
     number: ServiceNumber
-    keys: KeyHealth
+    keys: KeyBadge
     asked: int
     last_asked_at: datetime | None
 
@@ -63,13 +56,14 @@ def glances(owner: User) -> list[Glance]:
         ApiKey.objects.bound().filter(number__owner=owner).values_list("number_id", "status")
     ):
         keys[number_id][status] += 1
-    today = asked_since(timezone.now() - DAY).filter(number__in=numbers).values("number")
+    since = timezone.now() - DAY
+    today = Message.objects.filter(number__in=numbers, asked_at__gte=since).values("number")
     counted = today.annotate(count=Count("pk"), newest=Max("asked_at"))
     asked = {row["number"]: (row["count"], row["newest"]) for row in counted}
     lines = []
     for number in numbers:
         count, newest = asked.get(number.pk, (0, number.last))
-        lines.append(Glance(number, key_health(keys[number.pk]), count, newest))
+        lines.append(Glance(number, key_badge(keys[number.pk]), count, newest))
     return lines
 
 
@@ -79,17 +73,17 @@ def _last_settled() -> Subquery:
     return Subquery(answers.order_by("-seq").values("message__asked_at")[:1])
 
 
-def key_health(statuses: Counter[str]) -> KeyHealth:
+def key_badge(statuses: Counter[str]) -> KeyBadge:
     working = sum(statuses[status] for status in WORKING)
     if working:
         word = ngettext("%(count)d valid key", "%(count)d valid keys", working)
-        return KeyHealth(word % {"count": working}, "green", "key")
+        return KeyBadge(word % {"count": working}, "green", "key")
     if not statuses:
-        return KeyHealth(_("no key yet"), "secondary", "key-off")
+        return KeyBadge(_("no key yet"), "secondary", "key-off")
     if statuses[KeyStatus.PENDING]:
-        return KeyHealth(_("checking the key"), "blue", "hourglass")
+        return KeyBadge(_("checking the key"), "blue", "hourglass")
     worst = next(status for status in KeyStatus if statuses[status])
-    return KeyHealth(_("key: %(verdict)s") % {"verdict": worst.label}, "red", "alert-circle")
+    return KeyBadge(_("key: %(verdict)s") % {"verdict": worst.label}, "red", "alert-circle")
 
 
 # One number -------------------------------------------------------------------------------------
@@ -129,23 +123,18 @@ def checklist(number: ServiceNumber) -> Checklist:
             done=number.state in (State.APPROVED, State.SUSPENDED),
             hint=_("Nothing to do for you: a moderator will decide, and you will be told."),
         ),
-        Step(
-            _("First accessToken taken by your system"),
-            done=number.secrets.exclude(last_used_at=None).exists(),
-            hint=_("Create an appSecret, and exchange it for an accessToken."),
-            action=_("Open credentials"),
-            url=reverse("number-credentials", args=[number.app_id]),
-        ),
+        _token_step(number),
     ]
     return Checklist(steps)
 
 
 def _key_step(number: ServiceNumber, statuses: Iterable[str]) -> Step:
-    counted = Counter(statuses)
+    counted, page = Counter(statuses), reverse("number-keys", args=[number.app_id])
     hint, action = _("Without one the robot cannot answer."), _("Add an API key")
+    url = f"{page}?add=1"
     if counted:
         hint = _("None of its keys works at the moment: see what the provider said.")
-        action = _("See the API keys")
+        action, url = _("See the API keys"), page
     if counted[KeyStatus.PENDING]:
         hint = _("A key is being checked. It takes a few seconds.")
     return Step(
@@ -153,13 +142,13 @@ def _key_step(number: ServiceNumber, statuses: Iterable[str]) -> Step:
         done=any(counted[status] for status in WORKING),
         hint=hint,
         action=action,
-        url=reverse("number-keys", args=[number.app_id]),
+        url=url,
     )
 
 
 def _trial_step(number: ServiceNumber) -> Step:
     title = _("Tried in the chat")
-    if number.messages.filter(status=Status.DONE).exists():
+    if _has_answered(number):
         return Step(title, done=True)
     if not Robot.objects.filter(number=number).exclude(model="").exists():
         return Step(
@@ -178,6 +167,15 @@ def _trial_step(number: ServiceNumber) -> Step:
     )
 
 
+def _has_answered(number: ServiceNumber) -> bool:
+    """Whether one of its last answers was given. Only the last: where none ever was, looking for
+    one would walk through all that failed.
+    """
+    answers = FeedEntry.objects.filter(number=number, kind=Kind.ANSWER).order_by("-seq")
+    last = answers.values("message")[:ANSWERS_LOOKED_AT]
+    return Message.objects.filter(pk__in=last, status=Status.DONE).exists()
+
+
 def _submission_step(number: ServiceNumber) -> Step:
     title = _("Submitted for review")
     done = number.state not in (State.DRAFT, State.REJECTED)
@@ -192,10 +190,26 @@ def _submission_step(number: ServiceNumber) -> Step:
     return Step(
         title,
         done=done,
-        hint=_("Once it is approved, everybody with the link may chat with it."),
+        hint=_(
+            "Once it is approved, everybody who has an account and the link may chat with it"
+            " (guests too, if you allow it under Robot)."
+        ),
         action=_("Submit for review"),
         url=reverse("number-move", args=[number.app_id, "submit"]),
         posts=True,
+    )
+
+
+def _token_step(number: ServiceNumber) -> Step:
+    hint = _("Create an appSecret, and exchange it for an accessToken.")
+    if number.secrets.live().exists():
+        hint = _("Exchange the appSecret for an accessToken.")
+    return Step(
+        _("First accessToken taken by your system"),
+        done=number.secrets.exclude(last_used_at=None).exists(),
+        hint=hint,
+        action=_("Open credentials"),
+        url=reverse("number-credentials", args=[number.app_id]),
     )
 
 
@@ -214,17 +228,13 @@ class Figures:
 
 def figures(number: ServiceNumber) -> Figures:
     now = timezone.now()
-    counted = (
-        asked_since(now - WEEK)
-        .filter(number=number)
-        .aggregate(
-            asked=Count("pk"),
-            asked_today=Count("pk", filter=Q(asked_at__gte=now - DAY)),
-            answered=Count("pk", filter=Q(status=Status.DONE)),
-            failed=Count("pk", filter=Q(status=Status.FAILED)),
-            likes=Count("pk", filter=Q(rating="like")),
-            dislikes=Count("pk", filter=Q(rating="dislike")),
-        )
+    counted = number.messages.filter(asked_at__gte=now - WEEK).aggregate(
+        asked=Count("pk"),
+        asked_today=Count("pk", filter=Q(asked_at__gte=now - DAY)),
+        answered=Count("pk", filter=Q(status=Status.DONE)),
+        failed=Count("pk", filter=Q(status=Status.FAILED)),
+        likes=Count("pk", filter=Q(rating="like")),
+        dislikes=Count("pk", filter=Q(rating="dislike")),
     )
     return Figures(**counted, answer_seconds=_median_seconds(number))
 

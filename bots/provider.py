@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 import httpx2
 import openai
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from bots import outbound
 from bots.provider_faults import (
@@ -37,6 +38,10 @@ TOKENS_AT_MOST = 1_000_000_000  # a count beyond this is a provider's bug, and n
 MODELS_AT_MOST = 2000
 # What a provider says whose list of models is closed or does not exist; the key may still be good.
 NO_LIST = frozenset({403, 404, 405, 501})
+# Evidence is kept in English, and shown by bots.evidence.
+LISTED = gettext_noop("HTTP 200, models listed")
+IMPOSSIBLE_KEY = gettext_noop("the key is empty or holds impossible characters")
+WANTS_MORE = gettext_noop("the model wants more than one token")
 _END = object()
 
 
@@ -145,7 +150,7 @@ class Provider:
             async with asyncio.timeout(PROBE_SECONDS):
                 models = await self._listed_models(endpoint)
                 if models and endpoint.model in ("", *models):
-                    return Verdict("valid", models, f"HTTP 200, {len(models)} models listed")
+                    return Verdict("valid", models, f"{LISTED}: {len(models)}")
                 return Verdict("valid", models, await self._ask_for_one_token(endpoint))
         except TROUBLE as trouble:
             fault = fault_of(trouble, endpoint.api_key, answering=False)
@@ -153,7 +158,7 @@ class Provider:
 
     def _client(self, endpoint: Endpoint) -> _Client:
         if not is_possible_key(endpoint.api_key):
-            raise ProviderFault(71002, "invalid", "the key is empty or holds impossible characters")
+            raise ProviderFault(71002, "invalid", IMPOSSIBLE_KEY)
         return _Client(
             api_key=endpoint.api_key,
             admin_api_key="",
@@ -205,11 +210,11 @@ class Provider:
                 if _adapt(body, refusal):
                     continue
                 if _wants_more_tokens(refusal):
-                    return f"HTTP {refusal.status_code}: the model wants more than one token"
+                    return f"HTTP {refusal.status_code}: {WANTS_MORE}"
                 raise
             if not isinstance(reply, dict) or not isinstance(reply.get("choices"), list):
-                raise UnreadableReplyError("HTTP 200 without an answer in it")
-            return "HTTP 200, a one-token call succeeded"
+                raise UnreadableReplyError(gettext_noop("HTTP 200 without an answer in it"))
+            return gettext_noop("HTTP 200, a one-token call succeeded")
 
 
 # Requests -------------------------------------------------------------------------------------

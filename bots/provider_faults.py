@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import openai
+from django.utils.translation import gettext_noop
 
 from bots.outbound import OutboundRefused, ResponseCompressed, ResponseTooLarge
 
@@ -30,14 +31,19 @@ BY_STATUS = {
     404: (71003, "no_access"),
     429: (71005, "rate_limited"),
 }
+# Evidence is kept in English, and shown by bots.evidence.
+NOT_CALLED = gettext_noop("not called")
+NO_CONNECTION = gettext_noop("no connection")
+BROKE_OFF = gettext_noop("the provider broke off with an error")
+UNREADABLE = gettext_noop("unreadable answer")
 STEPS: list[tuple[type[BaseException], str]] = [
-    (socket.gaierror, "the host name does not resolve"),
-    (ssl.SSLCertVerificationError, "the TLS certificate was refused"),
-    (ssl.SSLError, "the TLS handshake failed"),
-    (ConnectionRefusedError, "refused"),
-    (httpx2.InvalidURL, "the base URL is not valid"),
-    (httpx2.RemoteProtocolError, "closed before an answer began"),
-    (httpx2.ReadError, "closed before an answer began"),
+    (socket.gaierror, gettext_noop("the host name does not resolve")),
+    (ssl.SSLCertVerificationError, gettext_noop("the TLS certificate was refused")),
+    (ssl.SSLError, gettext_noop("the TLS handshake failed")),
+    (ConnectionRefusedError, gettext_noop("refused")),
+    (httpx2.InvalidURL, gettext_noop("the base URL is not valid")),
+    (httpx2.RemoteProtocolError, gettext_noop("closed before an answer began")),
+    (httpx2.ReadError, gettext_noop("closed before an answer began")),
 ]
 # Some providers answer 400 where others answer 404.
 UNKNOWN_MODEL = re.compile(r"(?is)model_not_found|model\b.{0,80}\b(?:not exist|not found)")
@@ -137,7 +143,7 @@ def _causes(trouble: BaseException) -> Iterator[BaseException]:
 def _guard_fault(trouble: BaseException) -> ProviderFault | None:
     for cause in _causes(trouble):
         if isinstance(cause, OutboundRefused):
-            return ProviderFault(71006, "unreachable", f"not called: {cause}")
+            return ProviderFault(71006, "unreachable", f"{NOT_CALLED}: {cause}")
         if isinstance(cause, ResponseTooLarge | AnswerTooLongError):
             return ProviderFault(71009, None, str(cause))
         if isinstance(cause, ResponseCompressed):
@@ -167,15 +173,15 @@ def _network_fault(trouble: BaseException, answering: bool) -> ProviderFault:
     key_status = None if answering else "unreachable"
     timeouts = (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)
     if isinstance(trouble, timeouts):
-        return ProviderFault(71007, key_status, "timed out")
+        return ProviderFault(71007, key_status, gettext_noop("timed out"))
     if isinstance(trouble, UnreadableReplyError):
         return ProviderFault(71008, None, str(trouble))
     if isinstance(trouble, ValueError | RecursionError):
-        return ProviderFault(71008, None, f"unreadable answer ({type(trouble).__name__})")
+        return ProviderFault(71008, None, f"{UNREADABLE}: {type(trouble).__name__}")
     if isinstance(trouble, openai.APIError) and not isinstance(trouble, openai.APIConnectionError):
-        return ProviderFault(71006, None, f"the provider broke off with an error: {said(trouble)}")
+        return ProviderFault(71006, None, f"{BROKE_OFF}: {said(trouble)}")
     if answering:
-        return ProviderFault(71008, None, "the answer was cut off")
+        return ProviderFault(71008, None, gettext_noop("the answer was cut off"))
     return ProviderFault(71006, "unreachable", _connection_evidence(trouble))
 
 
@@ -184,8 +190,8 @@ def _connection_evidence(trouble: BaseException) -> str:
     for cause in _causes(trouble):
         for kind, words in STEPS:
             if isinstance(cause, kind):
-                return f"no connection: {words}"
-    return "no connection"
+                return f"{NO_CONNECTION}: {words}"
+    return NO_CONNECTION
 
 
 def retry_after(headers: httpx2.Headers) -> float | None:

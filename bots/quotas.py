@@ -6,6 +6,7 @@ Every door asks through `ask` here. Days are those of UTC.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.conf import settings
 
@@ -14,10 +15,20 @@ from bots.models import Message
 from portal import counters
 
 
+class Whose(StrEnum):
+    """What a limit is counted for."""
+
+    NUMBER = "number"
+    PERSON = "person"
+    GUEST = "guest"
+    ADDRESS = "address"
+
+
 @dataclass(frozen=True)
 class Limit:
-    """So many a day of what `name` names."""
+    """So many a day of what `whose` and `name` name."""
 
+    whose: Whose
     name: str
     at_most: int
 
@@ -41,8 +52,8 @@ def ask(question: chat.Question, *narrower: Limit) -> Message:
         return earlier
     number = question.number.pk
     limits = [
-        Limit(f"{number}", settings.ASKS_PER_NUMBER_AND_DAY),
-        Limit(f"{number}:{question.open_id}", settings.ASKS_PER_PERSON_AND_DAY),
+        Limit(Whose.NUMBER, f"{number}", settings.ASKS_PER_NUMBER_AND_DAY),
+        Limit(Whose.PERSON, f"{number}:{question.open_id}", settings.ASKS_PER_PERSON_AND_DAY),
         *narrower,
     ]
     with _reserved(limits) as reservation:
@@ -65,7 +76,7 @@ def _reserved(limits: list[Limit]) -> Iterator[_Reservation]:
     reservation = _Reservation([])
     try:
         for limit in limits:
-            key = f"fw:asks:{day}:{limit.name}"
+            key = f"fw:asks:{day}:{limit.whose}:{limit.name}"
             if counters.count(key, limit.at_most, counters.DAY_SECONDS) < 0:
                 raise QuotaUsedUp(counters.seconds_to_midnight(), limit)
             reservation.keys.append(key)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from bots.models import ApiKey, Channel, Message, Person, Robot
 from bots.review_changes import Change, changed_fields, changes_since
 from portal import names
-from portal.categories import Category
+from portal.categories import category_label
 from portal.models import AuditEntry, ServiceNumber, State, User
 
 PAGE = 50
@@ -39,6 +39,7 @@ DEEDS: dict[str, str | Promise] = {
     "key.check_requested": gettext_lazy("API key check asked for"),
     "key.removed": gettext_lazy("API key removed"),
     "secret.issued": gettext_lazy("appSecret created"),
+    "secret.reset": gettext_lazy("appSecret reset"),
     "secret.revoked": gettext_lazy("appSecret revoked"),
     "secret.frozen": gettext_lazy("appSecret frozen"),
     "secret.thawed": gettext_lazy("appSecret thawed"),
@@ -49,7 +50,7 @@ DEEDS: dict[str, str | Promise] = {
 class Queue:
     """A page of numbers, each with its category in words."""
 
-    rows: list[tuple[ServiceNumber, str | Promise]]
+    rows: list[tuple[ServiceNumber, str]]
     has_more: bool
 
 
@@ -63,11 +64,8 @@ def queue(state: str, words: str, page: int) -> Queue:
     order = ["state_changed_at", "pk"] if state == State.IN_REVIEW else ["-state_changed_at", "-pk"]
     start = (page - 1) * PAGE
     rows = list(found.order_by(*order)[start : start + PAGE + 1])
-    return Queue([(number, _category(number)) for number in rows[:PAGE]], len(rows) > PAGE)
-
-
-def _category(number: ServiceNumber) -> str | Promise:
-    return dict(Category.choices).get(number.category, number.category)
+    labelled = [(number, category_label(number.category)) for number in rows[:PAGE]]
+    return Queue(labelled, len(rows) > PAGE)
 
 
 def _matches(words: str) -> Q:
@@ -103,7 +101,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class Dossier:
-    category: str | Promise
+    category: str
     robot: Robot | None
     suggested_questions: list[str]
     keys: list[KeyHealth]
@@ -111,20 +109,23 @@ class Dossier:
     changes: list[Change]
     last_decision: str
     history: list[Deed]
+    history_is_cut: bool
 
 
 def dossier(number: ServiceNumber) -> Dossier:
     robot = Robot.objects.filter(number=number).first()
+    trail = list(_trail(number)[: HISTORY + 1])
     decision = _trail(number).filter(action__in=["number.approve", "number.reject"]).first()
     return Dossier(
-        category=_category(number),
+        category=category_label(number.category),
         robot=robot,
         suggested_questions=robot.suggested_questions if robot else [],
         keys=[_health(key) for key in _keys(number)],
         sample=_sample(number),
         changes=changes_since(decision) if decision else [],
         last_decision=decision.action if decision else "",
-        history=[_deed(entry) for entry in _trail(number)[:HISTORY]],
+        history=[_deed(entry) for entry in trail[:HISTORY]],
+        history_is_cut=len(trail) > HISTORY,
     )
 
 
@@ -139,7 +140,7 @@ def _keys(number: ServiceNumber) -> QuerySet[ApiKey]:
 
 def _health(key: ApiKey) -> KeyHealth:
     host = _("built-in model") if key.is_local else urlsplit(key.base_url).hostname or ""
-    return KeyHealth(key.label, host, key.status, key.checked_at)
+    return KeyHealth(str(key), host, key.status, key.checked_at)
 
 
 def _sample(number: ServiceNumber) -> list[Message]:

@@ -71,7 +71,6 @@ class DecisionForm(forms.Form):
     seen = forms.IntegerField(
         min_value=0,
         max_value=models.BigAutoField.MAX_BIGINT,
-        required=False,
         widget=forms.HiddenInput,
     )
 

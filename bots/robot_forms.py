@@ -9,22 +9,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bots.models import Robot
+from bots.robots import SUGGESTIONS_AT_MOST
+from portal.fields import LinesField
 
-QUESTIONS_AT_MOST = 4
-QUESTION_LENGTH_AT_MOST = 120
+SUGGESTION_LENGTH_AT_MOST = 120
 TOKENS_AT_LEAST = 200
 TOKENS_AT_MOST = 1_000_000
 ADVANCED = ("temperature", "context_tokens", "answer_tokens")
-
-
-class LinesField(forms.CharField):
-    """Text of several lines, with the line ends that we keep, not those that browsers send."""
-
-    widget = forms.Textarea
-
-    def to_python(self, value: Any) -> str:
-        text = str(super().to_python(value) or "")
-        return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 class QuestionsField(LinesField):
@@ -36,13 +27,13 @@ class QuestionsField(LinesField):
     def clean(self, value: Any) -> Any:
         lines = [" ".join(line.split()) for line in str(super().clean(value)).split("\n")]
         questions = list(dict.fromkeys(filter(None, lines)))
-        if len(questions) > QUESTIONS_AT_MOST:
+        if len(questions) > SUGGESTIONS_AT_MOST:
             sentence = _("At most %(count)d questions, one a line.")
-            raise forms.ValidationError(sentence % {"count": QUESTIONS_AT_MOST})
+            raise forms.ValidationError(sentence % {"count": SUGGESTIONS_AT_MOST})
         for question in questions:
-            if len(question) > QUESTION_LENGTH_AT_MOST:
+            if len(question) > SUGGESTION_LENGTH_AT_MOST:
                 sentence = _("This one is longer than %(count)d characters: %(start)s…")
-                values = {"count": QUESTION_LENGTH_AT_MOST, "start": question[:30]}
+                values = {"count": SUGGESTION_LENGTH_AT_MOST, "start": question[:30]}
                 raise forms.ValidationError(sentence % values)
         return questions
 

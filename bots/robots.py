@@ -8,9 +8,10 @@ from django.db import transaction
 
 from bots import keys
 from bots.models import ApiKey, Robot
-from portal import audit
+from portal import audit, numbers
 from portal.models import ServiceNumber, User
 
+SUGGESTIONS_AT_MOST = 4  # questions that the chat offers for a beginning
 MODELS_AT_MOST = 500  # in the page's list of suggestions; any other name may be typed
 
 
@@ -32,13 +33,16 @@ def models_of(bound: Iterable[ApiKey]) -> list[str]:
     return sorted(names)[:MODELS_AT_MOST]
 
 
-def save(number: ServiceNumber, wanted: dict[str, Any], *, actor: User) -> Robot:
+def save(number: ServiceNumber, wanted: dict[str, Any], *, actor: User | None) -> Robot:
     """Write exactly the wanted fields, with old and new in the audit trail.
 
     A model that changed makes every verdict on the number's keys an old one: they are checked anew.
+    Raises numbers.EditRefused where the number is closed.
     """
     with transaction.atomic():
-        ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
+        numbers.refuse_closed(
+            ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
+        )
         robot = Robot.objects.filter(number=number).first()
         is_new = robot is None
         robot = robot or Robot(number=number)

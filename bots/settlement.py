@@ -42,28 +42,34 @@ def settle(message: Message, outcome: Outcome) -> bool:
     """Settle the attempt that `message` was claimed for; False where it is not ours any more."""
     held = Message.objects.filter(pk=message.pk, status=Status.RUNNING, attempt=message.attempt)
     with transaction.atomic():
-        # Locked against a suspension: it comes before this answer or after it, never beside it.
-        numbers = ServiceNumber.objects.select_for_update(no_key=True)
-        state = numbers.values_list("state", flat=True).get(pk=message.number_id)
-        if state in (State.SUSPENDED, State.CLOSED):
-            outcome = _withheld(outcome)
-        return _write(held, message, outcome)
+        return _write(held, message, _publishable(message, outcome))
 
 
 def cancel(message: Message, error_code: int | None = None) -> bool:
     """Stop an answer wherever it stands, keeping what it has said; False if it is settled.
 
-    With an error code (50002) the text is withheld instead of kept.
+    With an error code (50002), or where the number may not publish any more, the text is withheld
+    instead of kept.
     """
     partial = "" if error_code else journal.text_so_far(message.pk, message.attempt)
     with transaction.atomic():
         unsettled = Message.objects.unsettled().filter(pk=message.pk)
-        stopped = _write(
-            unsettled, message, Outcome(Status.CANCELLED, answer=partial, error_code=error_code)
-        )
+        outcome = Outcome(Status.CANCELLED, answer=partial, error_code=error_code)
+        stopped = _write(unsettled, message, _publishable(message, outcome))
         if stopped:
             transaction.on_commit(lambda: wakeups.publish(STOPS_CHANNEL))
     return stopped
+
+
+def _publishable(message: Message, outcome: Outcome) -> Outcome:
+    """The outcome, or what is left of it where the number is suspended or closed.
+
+    Locks the number against a suspension: it comes before this outcome or after it, never beside
+    it. Number, message, counter: always in this order, never a deadlock.
+    """
+    numbers = ServiceNumber.objects.select_for_update(no_key=True)
+    state = numbers.values_list("state", flat=True).get(pk=message.number_id)
+    return _withheld(outcome) if state in (State.SUSPENDED, State.CLOSED) else outcome
 
 
 def _withheld(outcome: Outcome) -> Outcome:
@@ -79,7 +85,7 @@ def _withheld(outcome: Outcome) -> Outcome:
 
 
 def _write(held: Any, message: Message, outcome: Outcome) -> bool:
-    """Lock the row by writing to it, then number it: always in this order, never a deadlock."""
+    """Lock the row by writing to it, then number it."""
     now = timezone.now()
     written = held.update(lease_until=None, claimed_by="", next_attempt_at=None, due_at=now)
     if not written:

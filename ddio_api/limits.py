@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from ddio_api.errors import DdioError
 from portal import counters
 from portal.counters import Allowance
+from portal.networks import network_of
 
 
 def headers(allowance: Allowance) -> dict[str, str]:
@@ -29,7 +30,7 @@ def refuse_guessing(app_id: str, address: str) -> None:
 
     Call it for wrong secrets only: a correct one passes whatever a stranger tried before.
     """
-    key = f"fw:wrong:{counters.this_minute()}:{app_id}:{address}"
+    key = f"fw:wrong:{counters.this_minute()}:{app_id}:{network_of(address)}"
     limit = settings.DDIO_WRONG_SECRETS_PER_MINUTE
     if counters.count(key, limit, counters.MINUTE_SECONDS) < 0:
         sentence = _("Too many wrong appSecrets from your address. A right one still passes.")

@@ -173,7 +173,7 @@ class Bridge:
 
 
 async def _pump(response: HeldStream, exchange: Exchange) -> None:
-    async with aclosing(response.chunks()) as chunks:
+    async with aclosing(response.pieces()) as chunks:
         async for chunk in chunks:
             await exchange.push(chunk)
 

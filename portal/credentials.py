@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -83,21 +83,31 @@ def issue(number: ServiceNumber, *, actor: User | None, after: int | None = None
     or from a page that is out of date, makes no second secret. Raises SecretRefused; the operator's
     shell (no actor) is bound by `after` alone.
     """
-    clear = new_secret()
     with transaction.atomic():
-        fresh = ServiceNumber.objects.select_for_update().get(pk=number.pk)
-        latest = latest_generation(fresh)
-        _refuse_a_repeated_form(fresh, after, latest)
-        if actor is not None:
-            _refuse_too_much(fresh)
-        row = number.secrets.create(
-            generation=latest + 1, digest=digest(clear), last_four=clear[-4:]
-        )
-        audit.record("secret.issued", actor=actor, number=number, generation=row.generation)
+        fresh = _lock(number)
+        _refuse_a_repeated_form(fresh, after)
+        issued = _add(fresh, actor)
+        generation = issued.row.generation
+        audit.record("secret.issued", actor=actor, number=number, generation=generation)
+    return issued
+
+
+def _lock(number: ServiceNumber) -> ServiceNumber:
+    """One secret after the other; answers are given and settled meanwhile (the key stays free)."""
+    return ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
+
+
+def _add(number: ServiceNumber, actor: User | None) -> IssuedSecret:
+    if actor is not None:
+        _refuse_too_much(number)
+    clear = new_secret()
+    generation = latest_generation(number) + 1
+    row = number.secrets.create(generation=generation, digest=digest(clear), last_four=clear[-4:])
     return IssuedSecret(row, clear)
 
 
-def _refuse_a_repeated_form(number: ServiceNumber, after: int | None, latest: int) -> None:
+def _refuse_a_repeated_form(number: ServiceNumber, after: int | None) -> None:
+    latest = latest_generation(number)
     if after is None or after == latest:
         return
     made = number.secrets.filter(generation=latest).first()
@@ -129,13 +139,30 @@ def reset(
     """
     if not timedelta() <= overlap <= OVERLAP_AT_MOST:
         raise ValueError(f"The overlap must be between 0 and {OVERLAP_AT_MOST}.")
-    now = timezone.now()
     with transaction.atomic():
-        ServiceNumber.objects.select_for_update().get(pk=number.pk)
-        older = number.secrets.live(now)
-        older.filter(expires_at__gt=now + overlap).update(expires_at=now + overlap)
-        older.filter(expires_at=None).update(expires_at=now + overlap)
-        return issue(number, actor=actor, after=after)
+        fresh = _lock(number)
+        _refuse_a_repeated_form(fresh, after)
+        ending = _let_die(fresh, overlap)
+        issued = _add(fresh, actor)
+        audit.record(
+            "secret.reset",
+            actor=actor,
+            number=number,
+            generation=issued.row.generation,
+            ending=ending,
+            overlap_seconds=int(overlap.total_seconds()),
+        )
+    return issued
+
+
+def _let_die(number: ServiceNumber, overlap: timedelta) -> list[int]:
+    """The generations that end sooner by it; none lives longer than it would have."""
+    now = timezone.now()
+    later = Q(expires_at=None) | Q(expires_at__gt=now + overlap)
+    older = number.secrets.live(now).filter(later).order_by("generation")
+    ending = list(older.values_list("generation", flat=True))
+    number.secrets.filter(generation__in=ending).update(expires_at=now + overlap)
+    return ending
 
 
 def revoke(secret: AppSecret, *, actor: User | None) -> bool:

@@ -106,7 +106,7 @@ def time_zone(variable: str, default: str) -> str:
 
 
 def mail_server(variable: str) -> dict[str, Any]:
-    """Django's e-mail settings; without a server, mails become files in DATA_DIR/mail."""
+    """Django's email settings; without a server, mails become files in DATA_DIR/mail."""
     files = {"EMAIL_BACKEND": "portal.mail.FileBackend"}
     hint = "it must look like smtp+tls://user:password@host:587"
     settings: dict[str, Any] = read(env.email_url, variable, files, hint=hint)

@@ -108,7 +108,7 @@ class ActivateTotpForm(InOurWords, totp_forms.ActivateTOTPForm):
 
 
 class FirstAdministratorForm(forms.Form):
-    """The e-mail address and password of the first administrator."""
+    """The email address and password of the first administrator."""
 
     email = forms.EmailField(
         label=_("Email"),

@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import close_old_connections
 from django.http import HttpResponse
+from django.utils import translation
 
 STOP_GRACE_SECONDS = 2.0  # must leave room inside the server's --workers-kill-timeout of 5
 
@@ -43,11 +44,13 @@ class HeldResponse(HttpResponse):
         super().__init__(**kwargs)
         self.wait = wait
         # The context of the view, before any middleware tidies it up: the wait keeps the
-        # request's id in its log lines and the caller's language in its messages.
+        # request's id in its log lines.
         self.context = contextvars.copy_context()
+        self.language = translation.get_language()
 
     async def resolve(self) -> None:
         """Wait until status and content are final; raises whatever `wait` raises."""
+        speak(self.language)
         await self.wait(self)
 
 
@@ -67,8 +70,20 @@ class HeldStream(HttpResponse):
         super().__init__(content_type=content_type, **kwargs)
         self.chunks = chunks
         self.context = contextvars.copy_context()
+        self.language = translation.get_language()
         self["Cache-Control"] = "no-store"
         self["X-Accel-Buffering"] = "no"
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """What is to be sent; to be called in the task that sends it."""
+        speak(self.language)
+        return self.chunks()
+
+
+def speak(language: str | None) -> None:
+    """In this task. What Django activates belongs to a thread: no context carries it to another."""
+    if language:
+        translation.activate(language)
 
 
 @functools.cache
@@ -82,18 +97,22 @@ async def in_thread(
 ) -> Result:
     """Run a blocking function, database reads for one, in the bounded pool; raises what it raises.
 
-    The caller's context variables are seen inside. Afterwards the thread keeps no database
-    connection, except where the settings say that connections live on (SQLite).
+    The caller's context variables and language are seen inside. Afterwards the thread keeps no
+    database connection, except where the settings say that connections live on (SQLite).
     """
     run = contextvars.copy_context().run
-    call = functools.partial(run, _then_release, function, *args, **kwargs)
+    speaking = translation.override(translation.get_language())
+    call = functools.partial(run, _then_release, speaking, function, *args, **kwargs)
     result: Result = await asyncio.get_running_loop().run_in_executor(thread_pool(), call)
     return result
 
 
-def _then_release(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _then_release(
+    speaking: translation.override, function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
     try:
-        return function(*args, **kwargs)
+        with speaking:
+            return function(*args, **kwargs)
     finally:
         close_old_connections()
 

@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from datetime import datetime
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -22,11 +21,6 @@ def new_id(prefix: str) -> str:
     """
     milliseconds = time.time_ns() // 1_000_000
     return f"{prefix}_{_base32(milliseconds, 10)}{_base32(secrets.randbits(80), 16)}"
-
-
-def earliest_id(prefix: str, moment: datetime) -> str:
-    """No id made at this moment or later comes before it, so a primary key is an index by time."""
-    return f"{prefix}_{_base32(int(moment.timestamp() * 1000), 10)}{_base32(0, 16)}"
 
 
 def new_app_id() -> str:

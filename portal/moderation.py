@@ -1,7 +1,7 @@
 """The states of a service number: who may move it from where to where, and what follows.
 
-A transition is one conditional UPDATE, so of two moderators who decide at once one wins; its audit
-row and its consequence (the outbox) are written in the same transaction.
+A transition is one conditional UPDATE of a locked row, so of two moderators who decide at once one
+wins; its audit row and its consequence (the outbox) are written in the same transaction.
 """
 
 from dataclasses import dataclass
@@ -90,6 +90,9 @@ def move(
         raise TransitionRefused(_("Give a reason: the developer will read it."))
     now = timezone.now()
     with transaction.atomic():
+        # A statement of its own: the UPDATE would not see what was committed while it waited for
+        # somebody who edits the number's content under this very lock.
+        ServiceNumber.objects.select_for_update(no_key=True).filter(pk=number.pk).first()
         here = ServiceNumber.objects.filter(pk=number.pk, state__in=transition.origins)
         if seen is not None:
             here = here.exclude(Exists(_of_content().filter(number=OuterRef("pk"), pk__gt=seen)))

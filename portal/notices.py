@@ -47,7 +47,10 @@ WORDS = {
     ),
     Notice.Kind.APPROVE: Words(
         _("“%(name)s” was approved"),
-        _("Everybody with its link can chat with it now, and your systems may ask it."),
+        _(
+            "Everybody who has an account and its link can chat with it now (guests too, if you "
+            "allow it under Robot), and your systems may ask it."
+        ),
     ),
     Notice.Kind.REJECT: Words(
         _("“%(name)s” was rejected"),
@@ -124,10 +127,20 @@ def send(payload: dict[str, Any]) -> None:
         return
     try:
         compose(user, number, payload["action"], payload["reason"]).send()
-    except smtplib.SMTPRecipientsRefused as error:
-        if any(code < 500 for code, _sentence in error.recipients.values()):
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
+        if not _is_final(error):
             raise
         logger.warning("notice_mail_refused", user=user.pk, number=number.pk)
+
+
+def _is_final(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> bool:
+    """Whether the server said 5xx of this mail (RFC 5321, 4.2.1).
+
+    A 5xx of the login or the sender is about the settings, which the operator may mend meanwhile.
+    """
+    if isinstance(error, smtplib.SMTPDataError):
+        return error.smtp_code >= 500
+    return all(code >= 500 for code, _sentence in error.recipients.values())
 
 
 def _is_wanted(user: User, number: ServiceNumber, payload: dict[str, Any]) -> bool:

@@ -1,20 +1,21 @@
 """What people type about their service numbers."""
 
 import re
-from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import RegexValidator
+from django.db import transaction
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal import credentials, moderation, numbers, pictures
+from portal import moderation, numbers, pictures
 from portal.categories import Category
+from portal.fields import LinesField
 from portal.models import ServiceNumber, User
 
 Files = MultiValueDict[str, UploadedFile]
@@ -23,15 +24,6 @@ NAME_LENGTH_AT_MOST = 60
 INTRODUCTION_LENGTH_AT_MOST = 500
 HANDLE_LENGTH_AT_MOST = 40
 _HANDLE = re.compile(r"\A[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
-
-
-class ParagraphsField(forms.CharField):
-    """Browsers count a line break as one character and send it as two: counted as typed."""
-
-    widget = forms.Textarea(attrs={"rows": 4})
-
-    def to_python(self, value: Any) -> str:
-        return (super().to_python(value) or "").replace("\r\n", "\n")
 
 
 class PictureField(forms.FileField):
@@ -62,11 +54,15 @@ class NumberForm(forms.Form):
         max_length=NAME_LENGTH_AT_MOST,
         help_text=_("What people see. It cannot be changed once the service number is approved."),
     )
-    introduction = ParagraphsField(
+    introduction = LinesField(
         label=_("Introduction"),
         max_length=INTRODUCTION_LENGTH_AT_MOST,
         required=False,
-        help_text=_("What it is for, in a sentence or two. It is needed for the review."),
+        help_text=_(
+            "What it is for, in a sentence or two, up to 500 characters. It is needed for the"
+            " review."
+        ),
+        widget=forms.Textarea(attrs={"rows": 4}),
     )
     category = forms.ChoiceField(
         label=_("Category"), choices=Category.choices, initial=Category.OTHER
@@ -100,7 +96,8 @@ class NewNumberForm(NumberForm):
         link = f"{settings.SITE_URL}/chat/…/"
         sentence = gettext(
             "The last part of its link, %(link)s: letters, digits and hyphens. "
-            "Left empty, it is made from the name."
+            "Left empty, it is made from the name if that has Latin letters, else at random. "
+            "It cannot be changed later."
         )
         self.fields["handle"].help_text = sentence % {"link": link}
 
@@ -139,6 +136,7 @@ class ProfileForm(NumberForm):
         initial["category"] = number.category or Category.OTHER
         super().__init__(data, files, initial=initial)
         self.number = number
+        self.submits = data is not None and data.get("then") == "submit"
         self._keep_unlisted_category(number.category)
         if "name" not in numbers.editable(number):
             self.fields["name"].disabled = True
@@ -151,14 +149,26 @@ class ProfileForm(NumberForm):
             chosen = self.fields["category"]
             chosen.choices = [*Category.choices, (category, category)]  # type: ignore[attr-defined]
 
+    def clean(self) -> dict[str, Any] | None:
+        if self.submits and not self.cleaned_data.get("introduction", "-"):
+            self.add_error("introduction", str(numbers.INTRODUCTION_NEEDED))
+        return super().clean()
+
     def save(self, actor: User) -> bool:
-        """False, with the errors in their places, where it was refused."""
+        """Save and, where its owner wants that, submit: both or neither.
+
+        False, with the errors in their places, where it was refused.
+        """
         picture = self.cleaned_data["picture"]
         if picture is None and self.cleaned_data.get("remove_picture"):
             picture = b""
         try:
-            numbers.edit(self.number, self.profile(), actor=actor, picture=picture)
-        except numbers.EditRefused as error:
+            with transaction.atomic():
+                numbers.edit(self.number, self.profile(), actor=actor, picture=picture)
+                if self.submits:
+                    saved = ServiceNumber.objects.get(pk=self.number.pk)
+                    numbers.submit(saved, actor=actor)
+        except (numbers.EditRefused, moderation.TransitionRefused) as error:
             self.add_error(None, str(error))
         except forms.ValidationError as error:
             self.add_error(None, error)
@@ -177,36 +187,3 @@ class CloseForm(forms.Form):
                 gettext("Nothing was closed: what you typed is not its name.")
             )
         moderation.move(number, moderation.CLOSE, actor=actor)
-
-
-class SecretForm(forms.Form):
-    """`after` is the generation that the page showed as the latest, so that a form counts once."""
-
-    after = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-
-    def issue(self, number: ServiceNumber, owner: User) -> credentials.IssuedSecret:
-        """Raises credentials.SecretRefused."""
-        self._refuse_nonsense()
-        return credentials.issue(number, actor=owner, after=self.cleaned_data["after"])
-
-    def _refuse_nonsense(self) -> None:
-        if not self.is_valid():
-            raise credentials.SecretRefused(
-                gettext("No appSecret was made: the form was incomplete. Send it from this page.")
-            )
-
-
-class ResetForm(SecretForm):
-    OVERLAPS = [
-        ("24", _("work for 24 more hours")),
-        ("1", _("work for 1 more hour")),
-        ("72", _("work for 72 more hours")),
-        ("0", _("stop working now")),
-    ]
-    overlap = forms.ChoiceField(label=_("The appSecrets of today"), choices=OVERLAPS)
-
-    def issue(self, number: ServiceNumber, owner: User) -> credentials.IssuedSecret:
-        self._refuse_nonsense()
-        overlap = timedelta(hours=int(self.cleaned_data["overlap"]))
-        after = self.cleaned_data["after"]
-        return credentials.reset(number, actor=owner, overlap=overlap, after=after)

@@ -7,18 +7,23 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal import audit, moderation, pictures
 from portal.models import ServiceNumber, State, User
 
 NUMBERS_AT_MOST = 50  # of one account, closed ones included: their names stay taken
 # What would pass for the platform itself in a link. The demo number is known by its handle.
+DEMO_HANDLE = "demo"
 _RESERVED = (
     "about account accounts admin administrator api app chat console demo docs fuwuhao help home "
     "login logout me moderator new null official platform review root signup static support system "
     "test undefined www"
 )
 RESERVED_HANDLES = frozenset(_RESERVED.split())
+INTRODUCTION_NEEDED = gettext_lazy(
+    "Write an introduction first: people and moderators read what it is for."
+)
 _HANDLE_LENGTH = 30
 _PROFILE = ("name", "introduction", "category")
 
@@ -70,7 +75,7 @@ def create(
 
 
 def _refuse_too_many(owner: User) -> None:
-    User.objects.select_for_update().get(pk=owner.pk)
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
     if owner.numbers.count() >= NUMBERS_AT_MOST:
         sentence = _(
             "You have %(count)d service numbers, closed ones included: no more are allowed."
@@ -167,10 +172,14 @@ def _why_not_editable(number: ServiceNumber) -> str:
     return _("Nothing was saved: the service number is closed.")
 
 
+def refuse_closed(number: ServiceNumber) -> None:
+    """Raises EditRefused for a closed number: nothing of it changes any more."""
+    if number.state == State.CLOSED:
+        raise EditRefused(_why_not_editable(number))
+
+
 def submit(number: ServiceNumber, *, actor: User | None) -> None:
     """Hand it to the moderators; raises moderation.TransitionRefused."""
     if not number.introduction.strip():
-        raise moderation.TransitionRefused(
-            _("Write an introduction first: people and moderators read what it is for.")
-        )
+        raise moderation.TransitionRefused(str(INTRODUCTION_NEEDED))
     moderation.move(number, moderation.SUBMIT, actor=actor)

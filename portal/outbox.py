@@ -23,7 +23,8 @@ from portal.models import OutboxEntry
 logger = structlog.get_logger(__name__)
 
 Handler = Callable[[dict[str, Any]], None]
-AGAIN_AFTER = timedelta(seconds=30)
+AGAIN_AFTER = timedelta(seconds=30)  # twice as long after each failure, up to:
+AGAIN_AFTER_AT_MOST = timedelta(minutes=16)
 KEEP_DONE = timedelta(days=7)
 BATCH = 100
 DELIVER, DELIVER_SLOWLY = "portal.tasks.deliver_outbox", "portal.tasks.deliver_outbox_slowly"
@@ -82,7 +83,7 @@ def deliver_slowly() -> int:
 
 def _deliver_one(entry: OutboxEntry) -> bool:
     claimed = OutboxEntry.objects.filter(pk=entry.pk, done_at=None, due_at=entry.due_at).update(
-        due_at=timezone.now() + AGAIN_AFTER, attempts=F("attempts") + 1
+        due_at=timezone.now() + _pause(entry.attempts), attempts=F("attempts") + 1
     )
     handlers = _handlers.get(entry.topic)
     if not claimed or handlers is None:
@@ -92,6 +93,11 @@ def _deliver_one(entry: OutboxEntry) -> bool:
         return False
     OutboxEntry.objects.filter(pk=entry.pk).update(done_at=timezone.now())
     return True
+
+
+def _pause(attempts: int) -> timedelta:
+    """How long an entry rests that was tried so often before."""
+    return min(AGAIN_AFTER * 2 ** min(attempts, 10), AGAIN_AFTER_AT_MOST)
 
 
 def _carried_out(entry: OutboxEntry, handler: Handler) -> bool:

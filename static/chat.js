@@ -5,6 +5,7 @@ import { Stream } from "./chat-stream.js";
 
 const HIDDEN_MILLISECONDS = 10000;
 const SEND_MILLISECONDS = 30000;
+const LOOK_MILLISECONDS = 100;
 const ROWS_AT_MOST = 8;
 
 const page = document.getElementById("chat").dataset;
@@ -14,6 +15,7 @@ const field = composer.elements.message;
 const send = document.getElementById("send");
 const stop = document.getElementById("stop");
 const refusal = document.getElementById("composer-error");
+const progress = document.getElementById("composer-state");
 const news = document.getElementById("chat-news");
 const draftName = `draft:${composer.action}`;
 const tabs = new BroadcastChannel(`chat:${composer.action}`);
@@ -156,10 +158,10 @@ const ask = async (text) => {
   if (sending || field.disabled) return;
   if (!text.trim()) return field.focus();
   sending = send.disabled = true;
-  complain(page.wordsSending);
+  complain();
+  progress.textContent = page.wordsSending;
   try {
     const answer = await call(composer.action, bodyFor(text));
-    complain();
     if (answer.ok || answer.status === 409) keyed = null;
     if (answer.ok) {
       clear(text);
@@ -173,6 +175,7 @@ const ask = async (text) => {
     complain(page.wordsOffline);
   } finally {
     sending = send.disabled = false;
+    progress.textContent = "";
     focusField();
   }
 };
@@ -209,15 +212,22 @@ const sync = async () => {
   }
 };
 
+// Coming back is told twice, by the tab and by the window: one look does for both.
+let looking;
+const lookSoon = () => {
+  clearTimeout(looking);
+  looking = setTimeout(() => sync().then(follow), LOOK_MILLISECONDS);
+};
+
 let sleeping;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(sleeping);
   if (document.hidden) sleeping = setTimeout(sleep, HIDDEN_MILLISECONDS);
-  else sync().then(follow);
+  else lookSoon();
 });
-window.addEventListener("focus", sync);
+window.addEventListener("focus", lookSoon);
 tabs.addEventListener("message", (event) => {
-  if (event.data === page.conversation) sync();
+  if (event.data === page.conversation) lookSoon();
 });
 
 // Controls ------------------------------------------------------------------------------------
@@ -246,6 +256,11 @@ stop.addEventListener("click", stopNow);
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status === 400) event.detail.shouldSwap = true; // the comment's own error
 });
+document.addEventListener("htmx:beforeRequest", () => complain());
+document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
+  if (xhr.status !== 400) explain({ status: xhr.status, content: fragment(xhr.responseText) });
+});
+document.addEventListener("htmx:sendError", () => complain(page.wordsOffline));
 document.addEventListener("htmx:afterRequest", () => tabs.postMessage(page.conversation));
 
 try {

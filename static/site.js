@@ -1,5 +1,6 @@
 // What every page can do: switch the theme, copy, ask before a danger.
 (() => {
+  const READ_MILLISECONDS = 8000;
   const root = document.documentElement;
 
   const nameSwitch = (button) => {
@@ -30,14 +31,27 @@
     return copied;
   };
 
+  // A success is marked on the button; a failure has to be seen as well as heard.
+  const tell = (copied) => {
+    const said = document.getElementById("said");
+    said.textContent = ""; // the same words again are said again
+    setTimeout(() => {
+      said.textContent = copied ? said.dataset.copied : said.dataset.notCopied;
+      said.classList.toggle("visually-hidden", copied);
+    });
+    clearTimeout(tell.ends);
+    tell.ends = setTimeout(() => said.classList.add("visually-hidden"), READ_MILLISECONDS);
+  };
+
   const copy = async (button) => {
     const source = button.dataset.copyFrom;
     const text = source ? document.querySelector(source).textContent : button.dataset.copy;
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      if (!copyTheOldWay(text)) return;
+      if (!copyTheOldWay(text)) return tell(false);
     }
+    tell(true);
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1500);
   };

@@ -1,4 +1,4 @@
-from bots.models.chat import Channel, Conversation, Message, Person, Status
+from bots.models.chat import Channel, Conversation, Message, Person, Rating, Status
 from bots.models.feed import FeedCounter, FeedEntry, IdempotencyKey, Kind
 from bots.models.keys import ApiKey, KeyStatus, KeyVerdict
 from bots.models.robots import Robot
@@ -15,6 +15,7 @@ __all__ = [
     "Kind",
     "Message",
     "Person",
+    "Rating",
     "Robot",
     "Status",
 ]

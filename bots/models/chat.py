@@ -26,6 +26,13 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class Rating(models.TextChoices):
+    """What a person says of an answer; "" where nothing was said, or it was taken back."""
+
+    LIKE = "like", _("Like")
+    DISLIKE = "dislike", _("Dislike")
+
+
 UNSETTLED = (Status.QUEUED, Status.RUNNING)
 
 
@@ -144,6 +151,7 @@ class Message(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["number", "asked_at"], name="message_by_number_and_time"),
             models.Index(
                 fields=["due_at"], condition=Q(status__in=UNSETTLED), name="message_overdue"
             ),

@@ -1,10 +1,12 @@
 """API keys, sealed, with every verdict that was ever given on them."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bots import vault
@@ -65,7 +67,10 @@ class ApiKey(models.Model):
         verbose_name_plural = _("API keys")
 
     def __str__(self) -> str:
-        return self.label or self.pk  # not the mask: the admin says this of keys
+        """Not its mask: the admin says this of keys, and so does the review desk."""
+        if self.label or self.is_local:
+            return self.label or gettext("Built-in model")
+        return urlsplit(self.base_url).hostname or self.pk
 
     def seal(self, api_key: str) -> None:
         self.sealed = vault.seal(api_key, row_id=self.pk, base_url=self.base_url)
@@ -77,19 +82,38 @@ class ApiKey(models.Model):
             return settings.LOCAL_MODEL_URL, settings.LOCAL_MODEL_API_KEY
         return self.base_url, vault.unseal(self.sealed, row_id=self.pk, base_url=self.base_url)
 
-    def take_verdict(self, status: str, evidence: str, listed: list[str] | None = None) -> None:
-        """Keep the verdict with its time; `evidence` never holds the key.
+    def take_verdict(self, status: str, evidence: str) -> None:
+        """Keep what an answer showed; `evidence` never holds the key.
 
-        A verdict on a key that was replaced during its check is nobody's any more.
+        A check knows better, one that is still to come and one that has come meanwhile.
         """
-        now = timezone.now()
-        changes: dict[str, Any] = {"status": status, "checked_at": now, "check_due_at": None}
+        known = ApiKey.objects.filter(check_due_at=None, checked_at=self.checked_at)
+        self._keep_verdict(known, {"status": status}, evidence)
+
+    def end_check(self, status: str, evidence: str, listed: list[str] | None = None) -> None:
+        """Keep the verdict of the check that `bots.keys.begin_check` began.
+
+        Nobody's any more is that of a check which another was asked for, or begun, after.
+        """
+        changes: dict[str, Any] = {"status": status, "check_due_at": None}
         if listed is not None:
             changes["models_listed"] = listed
-        if not ApiKey.objects.filter(pk=self.pk, sealed=self.sealed).update(**changes):
-            return
-        if status != self.status:
-            self.verdicts.create(status=status, evidence=evidence[:500], at=now)
+        begun = ApiKey.objects.filter(check_due_at=self.check_due_at)
+        self._keep_verdict(begun, changes, evidence)
+
+    def _keep_verdict(
+        self, known: models.QuerySet["ApiKey"], changes: dict[str, Any], evidence: str
+    ) -> None:
+        """A verdict on a key that was replaced or removed meanwhile is nobody's either."""
+        changes["checked_at"] = timezone.now()
+        here = known.filter(pk=self.pk, sealed=self.sealed, removed_at=None)
+        with transaction.atomic():
+            if not here.update(**changes):
+                return
+            if changes["status"] != self.status:
+                self.verdicts.create(
+                    status=changes["status"], evidence=evidence[:500], at=changes["checked_at"]
+                )
         for name, value in changes.items():
             setattr(self, name, value)
 

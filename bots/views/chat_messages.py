@@ -5,13 +5,14 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from bots import asking, chat_page, chat_stream, ratings, settlement
+from bots import asking, chat_page, chat_stream, open_streams, ratings, settlement
 from bots.access import Door, chat_door
 from bots.chat_forms import AskForm, RatingForm
 from bots.following import Place
-from bots.models import Message
+from bots.models import Conversation, Message
 from portal.hold import HeldStream
 
 
@@ -20,26 +21,36 @@ from portal.hold import HeldStream
 def ask(request: HttpRequest, door: Door) -> HttpResponse:
     form = AskForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, door, form, asking.Refused.by(form))
+        return _refuse_question(request, door, form, asking.Refused.by(form))
     try:
         accepted = asking.ask(door, form.cleaned_data)
     except asking.Refused as refused:
         form.add_error("message", refused.sentence)
-        return _refuse(request, door, form, refused)
+        return _refuse_question(request, door, form, refused)
     response = _one(request, door, accepted.message, "bots/chat_asked.html")
     accepted.remember_guest(response)
     return response
 
 
-def _refuse(
+def _refuse_question(
     request: HttpRequest, door: Door, form: AskForm, refused: asking.Refused
 ) -> HttpResponse:
-    """The reason: alone for the script, which keeps what was typed, or with the page around it."""
+    """With the page as it was, where there is no script that keeps what was typed."""
+    current = "" if door.is_script else form.cleaned_data.get("conversation") or ""
+    return _refuse(request, door, refused, asking.conversation_of(door, current), form)
+
+
+def _refuse(
+    request: HttpRequest,
+    door: Door,
+    refused: asking.Refused,
+    shown: Conversation | None,
+    form: AskForm | None = None,
+) -> HttpResponse:
+    """The reason: alone for the script, or with the page around it."""
     if door.is_script:
         template, context = "bots/chat_refusal.html", {"door": door, "refused": refused}
     else:
-        current = form.cleaned_data.get("conversation") or ""
-        shown = door.conversation(current) if current else None
         template, context = "bots/chat.html", chat_page.context(door, shown, form=form)
         context["refused"] = refused
     response = render(request, template, context, status=refused.status)
@@ -77,7 +88,11 @@ def stream(request: HttpRequest, door: Door, message_id: str) -> HttpResponse:
     place = Place.parse(request.headers.get("Last-Event-ID") or request.GET.get("from", ""))
     if place.ended:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    return HeldStream(lambda: chat_stream.chunks(door, found.pk, place))
+    reader = open_streams.Reader(found.person_id, request.META.get("REMOTE_ADDR", ""))
+    if reader.has_too_many():
+        wait = {"Retry-After": str(open_streams.COME_AGAIN_SECONDS)}
+        return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers=wait)
+    return HeldStream(lambda: reader.counted(chat_stream.chunks(door, found.pk, place)))
 
 
 @require_POST
@@ -95,8 +110,11 @@ def stop(request: HttpRequest, door: Door, message_id: str) -> HttpResponse:
 def rate(request: HttpRequest, door: Door, message_id: str) -> HttpResponse:
     found = door.message(message_id)
     form = RatingForm(request.POST, auto_id=f"{message_id}-%s")
-    if not door.may_ask or not ratings.is_rateable(found):
-        return HttpResponse(status=HTTPStatus.CONFLICT)
+    if not door.may_ask:
+        return _refuse(request, door, asking.Refused.silent(), found.conversation)
+    if not ratings.is_rateable(found):
+        refused = asking.Refused(_("There is no answer here that can be rated."), 409)
+        return _refuse(request, door, refused, found.conversation)
     if not form.is_valid():
         context = {"door": door, "number": door.number, "each": chat_page.show(found, form)}
         return render(request, "bots/chat_rating.html", context, status=HTTPStatus.BAD_REQUEST)

@@ -12,15 +12,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from bots import key_table
 from bots import keys as bound_keys
 from bots.key_forms import BASE_URLS, BindForm, EditForm
-from bots.models import ApiKey, Robot
-from portal.access import owner_only, user_of
+from bots.models import ApiKey
+from portal.access import is_htmx, owner_only, user_of
 from portal.models import ServiceNumber
+from portal.numbers import EditRefused
 
 VERDICTS_SHOWN = 10
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))
 
 
 def _key(number: ServiceNumber, key_id: str) -> ApiKey:
@@ -49,6 +46,8 @@ def keys(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
         except bound_keys.TooManyKeys:
             sentence = _("No more than %(count)d keys can be bound. Remove one first.")
             form.add_error(None, sentence % {"count": bound_keys.KEYS_AT_MOST})
+        except EditRefused as refusal:
+            form.add_error(None, str(refusal))
         else:
             messages.success(request, _("The key is bound, and its check has begun."))
             return redirect("number-keys", number.app_id)
@@ -58,7 +57,8 @@ def keys(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
         "rows": key_table.rows(number),
         "base_urls": BASE_URLS,
         "keys_at_most": bound_keys.KEYS_AT_MOST,
-        "has_model": Robot.objects.filter(number=number).exclude(model="").exists(),
+        "has_local_model": settings.LOCAL_MODEL,
+        "next_step": key_table.next_step(number),
         "is_open": form.is_bound or "add" in request.GET,
     }
     return render(request, "bots/keys.html", shown)
@@ -78,6 +78,10 @@ def edit(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpRespon
             form.ask_for_key()
         except bound_keys.BoundAlready as error:
             form.refuse_twin(error.twin)
+        except EditRefused as refusal:
+            form.add_error(None, str(refusal))
+        except ApiKey.DoesNotExist as error:
+            raise Http404 from error  # removed meanwhile
         else:
             messages.success(request, _("The key's settings are saved."))
             return redirect("number-keys", number.app_id)
@@ -98,11 +102,16 @@ def edit(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpRespon
 def row(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpResponse:
     """The table's row again. 204 while it would look the same: a page that polls stays quiet."""
     found = key_table.row(_key(number, key_id))
-    if not _is_htmx(request):
+    if not is_htmx(request):
         return redirect("number-keys", number.app_id)
     if found.is_pending and found.waits_for == request.GET.get("shown", ""):
         return HttpResponse(status=204)
-    return render(request, "bots/keys_row.html", {"number": number, "row": found})
+    return _row_alone(request, number, found)
+
+
+def _row_alone(request: HttpRequest, number: ServiceNumber, found: key_table.Row) -> HttpResponse:
+    shown = {"number": number, "row": found, "next_step": key_table.next_step(number)}
+    return render(request, "bots/keys_row_alone.html", shown)
 
 
 @require_POST
@@ -110,9 +119,8 @@ def row(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpRespons
 def check(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpResponse:
     key = _key(number, key_id)
     bound_keys.check_again(key, actor=user_of(request))
-    if _is_htmx(request):
-        shown = {"number": number, "row": key_table.row(key)}
-        return render(request, "bots/keys_row.html", shown)
+    if is_htmx(request):
+        return _row_alone(request, number, key_table.row(key))
     return redirect("number-keys", number.app_id)
 
 

@@ -1,7 +1,7 @@
 """The review desk."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from bots import review
 from bots.review_forms import DecisionForm, QueueForm
 from portal import moderation
-from portal.access import moderator_only, user_of
+from portal.access import any_number, moderator_only, user_of
 from portal.models import ServiceNumber, State
 
 TABS = [State.IN_REVIEW, State.APPROVED, State.SUSPENDED, State.REJECTED]
@@ -34,7 +34,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 @require_safe
 @moderator_only
 def detail(request: HttpRequest, app_id: str) -> HttpResponse:
-    number = _number_of(app_id)
+    number = any_number(app_id)
     seen = moderation.version_of(number)  # before anything is read that a decision rests on
     number.refresh_from_db()
     return _page(request, number, DecisionForm(initial={"seen": seen}))
@@ -43,7 +43,7 @@ def detail(request: HttpRequest, app_id: str) -> HttpResponse:
 @require_POST
 @moderator_only
 def decide(request: HttpRequest, app_id: str) -> HttpResponse:
-    number = _number_of(app_id)
+    number = any_number(app_id)
     form = DecisionForm(request.POST)
     if not form.is_valid():
         return _page(request, number, form, status=422)
@@ -59,19 +59,10 @@ def decide(request: HttpRequest, app_id: str) -> HttpResponse:
         messages.error(request, str(refusal))
         again = {name: form.cleaned_data[name] for name in ("rule", "reason")}
         again["seen"] = moderation.version_of(number)
-        return _page(request, _number_of(app_id), DecisionForm(initial=again), status=409)
+        return _page(request, any_number(app_id), DecisionForm(initial=again), status=409)
     done = _("“%(name)s” is %(state)s now. Its owner is told.")
     messages.success(request, done % {"name": number.name, "state": number.get_state_display()})
     return redirect("review-number", number.app_id)
-
-
-def _number_of(app_id: str) -> ServiceNumber:
-    # PostgreSQL refuses a NUL with an error of its own, so what is no appId is not looked up.
-    known = ServiceNumber.objects.select_related("owner").filter(app_id=app_id)
-    number = known.first() if app_id.isascii() and app_id.isalnum() else None
-    if number is None:
-        raise Http404
-    return number
 
 
 def _page(

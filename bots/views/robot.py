@@ -12,6 +12,7 @@ from bots import robots
 from bots.robot_forms import RobotForm
 from portal.access import owner_only, user_of
 from portal.models import ServiceNumber
+from portal.numbers import EditRefused
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -23,9 +24,13 @@ def robot(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
         robots.robot_of(number, listed), request.POST if request.method == "POST" else None
     )
     if form.is_bound and form.is_valid():
-        saved = robots.save(number, form.cleaned_data, actor=user_of(request))
-        _tell(request, number, is_listed=not listed or saved.model in listed)
-        return redirect("number-robot", number.app_id)
+        try:
+            saved = robots.save(number, form.cleaned_data, actor=user_of(request))
+        except EditRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            _tell(request, number, is_listed=not listed or saved.model in listed)
+            return redirect("number-robot", number.app_id)
     shown = {"number": number, "form": form, "models": listed, "has_keys": bool(bound)}
     return render(request, "bots/robot.html", shown)
 

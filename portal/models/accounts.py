@@ -1,4 +1,4 @@
-"""Accounts: an e-mail address and a password; the rest is allauth's."""
+"""Accounts: an email address and a password; the rest is allauth's."""
 
 from typing import Any, ClassVar
 

@@ -7,7 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 class OutboxEntryQuerySet(models.QuerySet["OutboxEntry"]):
     def due(self) -> "OutboxEntryQuerySet":
-        return self.filter(done_at=None, due_at__lte=timezone.now()).order_by("pk")
+        """The longest due first, so what failed stands behind what was not tried yet."""
+        return self.filter(done_at=None, due_at__lte=timezone.now()).order_by("due_at", "pk")
 
 
 class OutboxEntry(models.Model):

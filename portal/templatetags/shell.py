@@ -37,11 +37,10 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 
 @register.simple_tag
-def badge(word: str, colour: str, icon_name: str) -> SafeString:
+def badge(word: str, colour: str, icon_name: str, icon_classes: str = "") -> SafeString:
     """Never colour alone: an icon and a word."""
-    return format_html(
-        '<span class="badge bg-{}-lt">{} {}</span>', colour, icon(icon_name, f"text-{colour}"), word
-    )
+    shown = icon(icon_name, icon_classes or f"text-{colour}")
+    return format_html('<span class="badge bg-{}-lt">{} {}</span>', colour, shown, word)
 
 
 @register.simple_tag

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from portal import credentials as secrets
 from portal.access import owner_only, user_of
+from portal.credential_forms import ResetForm, SecretForm
 from portal.models import ServiceNumber, State
-from portal.number_forms import ResetForm, SecretForm
 
 DEAD_SHOWN = 10
 

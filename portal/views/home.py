@@ -2,24 +2,25 @@
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from portal import accounts
 from portal.forms import FirstAdministratorForm
 from portal.models import ServiceNumber, State
-
-_DEMO_HANDLE = "demo"
+from portal.numbers import DEMO_HANDLE
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What this is, and where to begin."""
-    demo = ServiceNumber.objects.filter(handle=_DEMO_HANDLE, state=State.APPROVED)
-    shown = {"demo_handle": _DEMO_HANDLE if settings.LOCAL_MODEL and demo.exists() else ""}
+    demo = ServiceNumber.objects.filter(handle=DEMO_HANDLE, state=State.APPROVED)
+    shown = {"demo_handle": DEMO_HANDLE if settings.LOCAL_MODEL and demo.exists() else ""}
     return render(request, "portal/home.html", shown)
 
 
@@ -37,6 +38,13 @@ def first_administrator(request: HttpRequest, token: str) -> HttpResponse:
             backend = "allauth.account.auth_backends.AuthenticationBackend"
             login(request, user, backend=backend)
             UserSession.objects.create_from_request(request)  # allauth's list of sessions
+            messages.success(
+                request,
+                _(
+                    "You are administrator and moderator now. Review is in the bar above;"
+                    " Administration is in the menu under your address."
+                ),
+            )
             return redirect("home")
     except accounts.LinkUsedUp as error:
         raise Http404 from error

@@ -20,9 +20,10 @@ def notices(request: HttpRequest) -> HttpResponse:
     found = own.older_than(before) if before else own
     rows = list(found.newest_first().select_related("number")[: PAGE + 1])
     page = rows[:PAGE]
+    first_shown = _id(request.GET.get("newest", "")) if before else None
     content = {
         "notices": [telling.told(notice) for notice in page],
-        "newest": max((notice.pk for notice in page), default=None),
+        "newest": first_shown or max((notice.pk for notice in page), default=None),
         "older": page[-1].pk if len(rows) > PAGE else None,
         "before": before,
     }

@@ -41,7 +41,8 @@ def profile(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
     if request.method == "POST":
         form = ProfileForm(number, request.POST, request.FILES)
         if form.is_valid() and form.save(user_of(request)):
-            messages.success(request, _("The profile is saved."))
+            said = _MOVED["submit"] if form.submits else _("The profile is saved.")
+            messages.success(request, str(said))
             return redirect("number-profile", number.app_id)
     shown = {
         "number": number,

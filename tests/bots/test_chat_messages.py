@@ -202,13 +202,13 @@ def test_a_person_who_used_the_day_up_is_told_so(writer, number, settings):
     answer = talking.ask(writer, number, "two")
     assert answer.status_code == 429
     assert int(answer["Retry-After"]) > 0
-    assert escape("You have used today's 1 questions. Come back tomorrow.") in words(answer)
+    assert escape("You have used today's 1 question. Come back tomorrow.") in words(answer)
 
 
 def test_a_number_that_used_the_day_up_is_told_so(writer, number, settings):
     settings.ASKS_PER_NUMBER_AND_DAY = 1
     talking.ask(writer, number)
-    assert "The robot has taken its 1 questions of today." in words(talking.ask(writer, number))
+    assert "The robot has taken its 1 question of today." in words(talking.ask(writer, number))
 
 
 def test_the_owner_tries_a_draft_in_the_sandbox(client, number, alice):
@@ -261,7 +261,7 @@ def test_a_guest_who_used_the_day_up_may_sign_in(client, open_number, settings):
     talking.ask(client, open_number)
     answer = talking.ask_by_script(client, open_number, "two")
     assert answer.status_code == 429
-    assert escape("You have used today's 1 questions. Sign in for more") in words(answer)
+    assert escape("You have used today's 1 question. Sign in for more") in words(answer)
     assert f"{reverse('account_login')}?next=/chat/{open_number.handle}/" in words(answer)
 
 
@@ -270,6 +270,30 @@ def test_new_cookies_do_not_lift_the_limit_of_an_address(open_number, settings):
     told = [talking.ask(Client(), open_number).status_code for _ in range(3)]
     assert told == [303, 303, 429]
     assert Person.objects.count() == 2
+
+
+def test_all_addresses_of_one_ipv6_network_are_one_guests_network(open_number, settings):
+    settings.GUEST_ASKS_PER_ADDRESS_AND_DAY = 2
+    guests = [Client(REMOTE_ADDR=f"2001:db8::{last}") for last in range(1, 4)]
+    answers = [talking.ask_by_script(guest, open_number) for guest in guests]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "Guests in your network have used" in words(answers[2])
+    assert talking.ask(Client(REMOTE_ADDR="2001:db8:0:1::1"), open_number).status_code == 303
+
+
+@pytest.mark.parametrize("was_a_guest_before", [True, False])
+def test_whose_session_has_ended_gets_the_way_to_the_login(
+    client, open_number, charlie, was_a_guest_before
+):
+    theirs = talking.asked_by(charlie, open_number)
+    _asked = was_a_guest_before and talking.ask(client, open_number)
+    before = Message.objects.count()
+    answer = talking.ask_by_script(client, open_number, conversation=theirs.conversation_id)
+    assert answer.status_code == 401
+    assert "Your text is kept here." in words(answer)
+    plain = talking.ask(client, open_number, conversation=theirs.conversation_id)
+    assert plain["Location"].endswith(f"?next=/chat/{open_number.handle}/")
+    assert Message.objects.count() == before
 
 
 def test_whoever_is_signed_in_is_no_guest(writer, open_number, settings):
@@ -375,10 +399,22 @@ def test_a_comment_that_is_too_long_survives(writer, answered):
 def test_what_has_no_answer_cannot_be_rated(writer, number, charlie):
     pending = talking.asked_by(charlie, number)
     failed = fail(talking.asked_by(charlie, number, new_conversation=True))
-    told = [rate(writer, message, rating="like").status_code for message in (pending, failed)]
-    assert told == [409, 409]
+    told = [rate(writer, message, rating="like") for message in (pending, failed)]
+    assert [answer.status_code for answer in told] == [409, 409]
+    assert "There is no answer here that can be rated." in words(told[0])
 
 
 def test_a_silent_number_takes_no_ratings(writer, answered, number):
     factories.suspended(number)
-    assert rate(writer, answered, rating="like").status_code == 409
+    answer = rate(writer, answered, rating="like")
+    assert answer.status_code == 409
+    sentence = '<p class="chat-refusal">This service number does not answer at present.'
+    assert words(answer).startswith(sentence)
+
+
+def test_without_script_a_refused_rating_shows_the_page_with_the_reason(writer, answered, number):
+    factories.suspended(number)
+    answer = writer.post(talking.of("chat-rating", answered), {"rating": "like"})
+    assert answer.status_code == 409
+    assert "chat-refusal" in words(answer)
+    assert answered.question in words(answer)

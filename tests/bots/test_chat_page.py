@@ -253,14 +253,32 @@ def test_the_owner_gets_to_the_numbers_pages(client, number, alice):
     assert reverse("number", args=[number.app_id]) in html(client, talking.page(number))
 
 
-def test_nobody_else_is_shown_the_way_there(reader, number):
+@pytest.mark.parametrize(
+    ("code", "route"),
+    [
+        (faults.NO_USABLE_KEY, "number-keys"),
+        (faults.KEY_REFUSED, "number-keys"),
+        (faults.NO_ACCESS, "number-robot"),
+    ],
+)
+def test_the_owner_is_led_to_where_a_failure_is_mended(client, number, alice, code, route):
+    fail(talking.asked_by(alice, number), code)
+    client.force_login(alice)
+    page = html(client, talking.page(number))
+    assert f'<a href="{reverse(route, args=[number.app_id])}">' in page
+    assert "Its owner" not in page
+
+
+def test_nobody_else_is_shown_the_way_there(reader, number, charlie):
+    fail(talking.asked_by(charlie, number), faults.NO_USABLE_KEY)
     assert number.app_id not in html(reader, talking.page(number))
 
 
 def test_a_draft_says_that_it_is_a_trial(client, number, alice):
     talking.in_state(number, State.DRAFT)
     client.force_login(alice)
-    assert "kept as a trial" in html(client, talking.page(number))
+    page = html(client, talking.page(number))
+    assert "kept as a trial. Moderators see your last five trials." in page
 
 
 def test_the_composer_of_a_silent_number_is_switched_off(client, number, alice):

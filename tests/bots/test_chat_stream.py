@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from bots import access, chat_stream, claims, following, journal, pending
+from bots import access, chat_stream, claims, following, journal, open_streams, pending
 from bots.following import Place
 from bots.models import Message, Status
 from portal.hold import HeldStream, in_thread
@@ -201,6 +203,24 @@ def test_the_view_takes_the_place_from_header_and_query(reader, message, way):
     }
     sent = asyncio.run(everything(ways[way]()))
     assert b'data: {"text": "upon"}' in sent
+
+
+@contextmanager
+def open_and_started(answers: list[HeldStream]) -> Iterator[None]:
+    with asyncio.Runner() as loop:
+        streams = [answer.chunks() for answer in answers]
+        [loop.run(anext(stream)) for stream in streams]
+        yield
+        [loop.run(stream.aclose()) for stream in streams]
+
+
+def test_one_person_follows_so_many_answers_at_once_and_no_more(reader, message, monkeypatch):
+    monkeypatch.setattr(open_streams, "FOR_ONE_PERSON", 2)
+    held = [reader.get(talking.of("chat-stream", message)) for _stream in range(2)]
+    with open_and_started(held):
+        refused = reader.get(talking.of("chat-stream", message))
+    again = reader.get(talking.of("chat-stream", message))
+    assert (refused.status_code, refused["Retry-After"], again.status_code) == (429, "5", 200)
 
 
 def test_who_has_had_the_end_gets_204(reader, message):

@@ -70,6 +70,14 @@ def many(number, count: int) -> None:
 # What is shown ----------------------------------------------------------------------------------
 
 
+def test_its_words_are_explained(as_alice, path, number):
+    settlement.cancel(factories.message(number))
+    found = page(as_alice.get(path))
+    assert "open interface (DDIO)" in found
+    assert 'title="Its place in the list: what the cursor of the open interface counts"' in found
+    assert '<span class="text-secondary">appId</span>' in found
+
+
 def test_an_empty_feed_leads_to_the_chat(as_alice, path, number):
     found = page(as_alice.get(path))
     assert "Nobody has asked yet" in found
@@ -303,12 +311,17 @@ def test_the_command_fetches_the_same(as_alice, path, number, client_of_alice):
 
 @pytest.mark.parametrize(
     "open_id",
-    ["'; rm -rf ~; '", "$(id)", "`id`", '"; id; "', "a\nid\n", "@/etc/passwd", "it's"],
+    ["'; rm -rf ~; '", "$(id)", "`id`", '"; id; "', "@/etc/passwd", "it's"],
 )
 def test_an_open_id_cannot_break_out_of_the_shells_quotes(as_alice, path, open_id):
     line = command(as_alice, path, openID=open_id)
     assert shlex.split(line)[-1] == f"openID={open_id}"
     assert line.endswith(shlex.quote(f"openID={open_id}"))
+
+
+@pytest.mark.parametrize("open_id", ["a\nid\n", "a\x03", "\x1b[A", "a\x9b"])
+def test_what_would_end_a_quotation_in_a_terminal_is_refused(as_alice, path, open_id):
+    assert "An openID has no control characters." in page(as_alice.get(path, {"openID": open_id}))
 
 
 # Cost and doors ---------------------------------------------------------------------------------

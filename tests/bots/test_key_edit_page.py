@@ -4,9 +4,11 @@ import pytest
 from django.urls import reverse
 
 from bots import keys
+from bots.key_forms import EditForm
 from bots.models import ApiKey, KeyStatus
-from portal.models import AuditEntry
+from portal.models import AuditEntry, State
 from tests import factories
+from tests.bots import talking
 
 pytestmark = pytest.mark.django_db
 
@@ -105,3 +107,19 @@ def test_the_edit_page_shows_the_last_ten_verdicts(as_alice, key):
     assert "seen 2." in shown
     assert "seen 1." not in shown
     assert GOOD not in shown
+
+
+def test_a_key_that_is_removed_meanwhile_is_not_found(as_alice, key, alice, monkeypatch):
+    def wanted(form):
+        keys.remove(key, actor=alice)
+        return keys.Edit(label="Mine", base_url=URL)
+
+    monkeypatch.setattr(EditForm, "wanted", wanted)
+    assert as_alice.post(edit(key), change(key)).status_code == 404
+
+
+def test_a_closed_numbers_key_stays_as_it_is(as_alice, key):
+    talking.in_state(key.number, State.CLOSED)
+    shown = page(as_alice.post(edit(key), change(key, label="Mine")))
+    assert "Nothing was saved: the service number is closed." in shown
+    assert ApiKey.objects.get().label == "Main"

@@ -1,15 +1,21 @@
 """Binding keys and checking them: a key's own row is the queue of record of its checks."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from bots import key_checks, keys
+from bots import key_checks, keys, robots
 from bots.models import ApiKey, KeyStatus, KeyVerdict
 from bots.outbound import UrlRefused
-from portal.models import AuditEntry
+from portal import numbers
+from portal.models import AuditEntry, State
 from tests import factories
+from tests.bots import talking
+from tests.ddio_api.answers import apart
 
 GOOD = "sk-good-1234567890abcdef"
 
@@ -67,13 +73,119 @@ def test_every_change_of_verdict_is_kept_and_repeats_are_not(number, upstream):
 
 
 def test_a_verdict_on_a_key_that_was_replaced_meanwhile_is_dropped(number, upstream):
-    checked = keys.bind(number, upstream.url, GOOD, actor=None)
+    checked = keys.begin_check(keys.bind(number, upstream.url, GOOD, actor=None).pk)
     replaced = ApiKey.objects.get(pk=checked.pk)
     replaced.seal(GOOD + "x")
     replaced.save()
-    checked.take_verdict(KeyStatus.INVALID, "HTTP 401")
+    checked.end_check(KeyStatus.INVALID, "HTTP 401")
     assert ApiKey.objects.get(pk=checked.pk).status == KeyStatus.PENDING
     assert not KeyVerdict.objects.exists()
+
+
+# What is known of a key -------------------------------------------------------------------------
+
+
+def test_a_check_of_the_old_model_does_not_answer_for_the_new_one(number, upstream):
+    begun = keys.begin_check(keys.bind(number, upstream.url, GOOD, actor=None).pk)
+    robots.save(number, {"model": "new"}, actor=None)
+    begun.end_check(KeyStatus.VALID, "HTTP 200")
+    key = ApiKey.objects.get()
+    assert (key.status, key.check_due_at is None) == (KeyStatus.PENDING, False)
+    assert not KeyVerdict.objects.exists()
+
+
+def test_what_an_answer_shows_takes_no_check_away(number, upstream):
+    answering = factories.key(number, upstream.url)
+    robots.save(number, {"model": "new"}, actor=None)
+    answering.take_verdict(KeyStatus.NO_ACCESS, "HTTP 404")
+    key = ApiKey.objects.get()
+    assert (key.status, key.check_due_at is None) == (KeyStatus.PENDING, False)
+
+
+def test_what_an_answer_showed_before_a_check_is_old(number, upstream):
+    answering = factories.key(number, upstream.url)
+    keys.begin_check(answering.pk).end_check(KeyStatus.VALID, "HTTP 200")
+    answering.take_verdict(KeyStatus.NO_ACCESS, "HTTP 404")
+    assert ApiKey.objects.get().status == KeyStatus.VALID
+
+
+def test_of_two_checks_the_later_one_counts(number, upstream):
+    key = keys.bind(number, upstream.url, GOOD, actor=None)
+    first, second = keys.begin_check(key.pk), keys.begin_check(key.pk)
+    first.end_check(KeyStatus.INVALID, "HTTP 401")
+    second.end_check(KeyStatus.VALID, "HTTP 200")
+    key.refresh_from_db()
+    assert (key.status, key.check_due_at) == (KeyStatus.VALID, None)
+
+
+def test_a_check_that_has_begun_is_not_begun_again(number, upstream):
+    key = keys.bind(number, upstream.url, GOOD, actor=None)
+    ApiKey.objects.update(check_due_at=timezone.now() - timedelta(seconds=1))
+    keys.begin_check(key.pk)
+    assert keys.take_overdue_checks() == []
+
+
+def test_a_verdict_is_never_there_without_its_evidence(number, upstream, monkeypatch):
+    begun = keys.begin_check(keys.bind(number, upstream.url, GOOD, actor=None).pk)
+    monkeypatch.setattr(KeyVerdict, "evidence", property())  # writing it fails
+    with pytest.raises(AttributeError):
+        begun.end_check(KeyStatus.VALID, "HTTP 200")
+    assert ApiKey.objects.get().status == KeyStatus.PENDING
+
+
+def test_a_removed_key_is_not_checked(number, upstream):
+    key = keys.bind(number, upstream.url, GOOD, actor=None)
+    begun = keys.begin_check(key.pk)
+    keys.remove(key, actor=None)
+    begun.end_check(KeyStatus.VALID, "HTTP 200")
+    assert keys.begin_check(key.pk) is None
+    assert not KeyVerdict.objects.exists()
+
+
+# Removing and editing ---------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_is_removed_during_an_edit_stays_removed(number, upstream, monkeypatch):
+    key, facts = factories.key(number, upstream.url), keys._facts
+    with ThreadPoolExecutor(1) as pool:
+        removing = []
+
+        def interrupted(seen):
+            removing.append(pool.submit(apart(lambda: keys.remove(key, actor=None))))
+            wait(removing, timeout=0.3)
+            return facts(seen)
+
+        monkeypatch.setattr(keys, "_facts", interrupted)
+        keys.edit(key, keys.Edit(label="Mine", base_url=key.base_url), actor=number.owner)
+    stored = ApiKey.objects.get()
+    assert (stored.sealed, bool(stored.removed_at), stored.label) == ("", True, "Mine")
+
+
+def test_an_edit_without_a_key_writes_no_ciphertext(number, upstream):
+    key = factories.key(number, upstream.url)
+    with CaptureQueriesContext(connection) as queries:
+        keys.edit(key, keys.Edit(label="Mine", base_url=key.base_url), actor=number.owner)
+    updates = [each["sql"] for each in queries if each["sql"].startswith("UPDATE")]
+    assert len(updates) == 1
+    assert "sealed" not in updates[0]
+
+
+def test_a_removed_key_cannot_be_edited(number, upstream):
+    key = factories.key(number, upstream.url)
+    keys.remove(key, actor=None)
+    with pytest.raises(ApiKey.DoesNotExist):
+        keys.edit(key, keys.Edit(label="Mine", base_url=key.base_url), actor=number.owner)
+
+
+def test_a_closed_number_gets_no_key_and_no_edit(number, upstream):
+    key = factories.key(number, upstream.url)
+    talking.in_state(number, State.CLOSED)
+    with pytest.raises(numbers.EditRefused):
+        keys.bind(number, upstream.url, GOOD, actor=None)
+    with pytest.raises(numbers.EditRefused):
+        keys.edit(key, keys.Edit(label="Mine", base_url=key.base_url), actor=number.owner)
+    assert ApiKey.objects.get().label == ""
 
 
 def test_usable_keys_come_by_trouble_then_priority(number, upstream):

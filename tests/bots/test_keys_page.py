@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from bots import keys
 from bots.models import ApiKey, KeyStatus
-from portal.models import AuditEntry, WorkerHeartbeat
+from portal.models import AuditEntry, State, WorkerHeartbeat
 from tests import factories
+from tests.bots import talking
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +77,7 @@ def test_it_shows_label_url_and_mask_and_never_the_key(as_alice, path, key):
         ("out_of_quota", "Out of quota", "Top it up"),
         ("rate_limited", "Rate-limited", "The key stays in use"),
         ("unreachable", "Unreachable", "Compare the URL"),
-        ("pending", "Checking", "asks the provider"),
+        ("pending", "Checking", "We are asking the provider"),
     ],
 )
 def test_each_verdict_has_its_word_and_what_to_do(as_alice, path, number, status, word, advice):
@@ -100,7 +101,58 @@ def test_it_points_to_the_robot_page_where_no_model_is_chosen(as_alice, path, ke
 
 
 def test_it_does_not_where_there_is_one(as_alice, path, key):
-    assert "which model to use" not in page(as_alice.get(path))
+    assert "Next: " not in page(as_alice.get(path))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("valid", "Next: tell the robot"), ("unreachable", "Next: mend this key"), ("pending", "")],
+)
+def test_the_next_step_comes_with_the_verdict(as_alice, key, status, words):
+    key.number.robot.delete()
+    ApiKey.objects.update(status=status)
+    shown = page(as_alice.get(at("key-row", key) + "?shown=none", headers=HTMX))
+    assert 'id="keys-next" role="status" hx-swap-oob="innerHTML"' in shown
+    assert words in shown
+    assert shown.count("Next: ") == bool(words)
+
+
+def test_a_key_that_does_not_work_is_mended_before_a_model_is_chosen(as_alice, path, key):
+    key.number.robot.delete()
+    ApiKey.objects.update(status=KeyStatus.UNREACHABLE)
+    shown = page(as_alice.get(path))
+    assert "Next: mend this key, or add another." in shown
+    assert "Go to the robot page" not in shown
+
+
+def test_without_a_key_it_names_the_built_in_model(as_alice, path, settings):
+    words = "The built-in model needs none."
+    assert words in page(as_alice.get(path))
+    settings.LOCAL_MODEL = False
+    assert words not in page(as_alice.get(path))
+
+
+def test_a_link_opens_the_form_which_can_be_left(as_alice, path):
+    shown = page(as_alice.get(path + "?add=1"))
+    assert 'class="collapse show" id="add-key"' in shown
+    assert f'<a class="btn" href="{path}">Cancel</a>' in shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"label": "Main"}, "Main"),
+        ({}, "api.example.com"),
+        ({"is_local": True}, "Built-in model"),
+    ],
+)
+def test_a_key_has_one_name_everywhere(as_alice, path, number, fields, name):
+    key = factories.key(number, "" if fields.get("is_local") else URL, **fields)
+    shown = page(as_alice.get(path))
+    assert f">{name}</div>" in shown
+    assert f">Remove {name}</h2>" in shown
+    assert f'aria-label="Edit {name}"' in shown
+    assert f"Edit {name}</h2>" in page(as_alice.get(at("key-edit", key)))
 
 
 def test_a_removed_key_is_not_shown(as_alice, path, key, alice):
@@ -197,7 +249,7 @@ def test_the_same_key_is_not_bound_twice(as_alice, path, key):
 def test_the_local_model_is_not_bound_twice(as_alice, path, number, alice):
     keys.bind(number, keys.LOCAL, "", actor=alice)
     shown = page(as_alice.post(path, {"is_local": "on"}))
-    assert "bound already: built-in model" in shown
+    assert "bound already: Built-in model" in shown
 
 
 def test_there_is_room_for_twenty_keys(as_alice, path, number):
@@ -341,4 +393,27 @@ def test_the_page_itself_has_the_same_doors(client, path, charlie):
     assert client.get(path).status_code == 404
     assert client.post(path, FORM).status_code == 404
     assert client.delete(path).status_code == 405
+    assert not ApiKey.objects.exists()
+
+
+# After the session -------------------------------------------------------------------------------
+
+
+def test_a_row_that_polls_takes_the_whole_page_to_the_login(client, path, key):
+    asked = HTMX | {"HX-Current-URL": f"http://testserver{path}"}
+    response = client.get(at("key-row", key), headers=asked)
+    assert (response.status_code, response.content) == (401, b"")
+    assert response["HX-Redirect"] == f"{reverse('account_login')}?next={path}"
+
+
+def test_another_sites_address_is_not_gone_back_to(client, key):
+    asked = HTMX | {"HX-Current-URL": "https://evil.example/console/"}
+    response = client.post(at("key-check", key), headers=asked)
+    assert response["HX-Redirect"] == f"{reverse('account_login')}?next={reverse('console')}"
+
+
+def test_a_closed_number_gets_no_key(as_alice, path, number):
+    talking.in_state(number, State.CLOSED)
+    shown = page(as_alice.post(path, FORM))
+    assert "Nothing was saved: the service number is closed." in shown
     assert not ApiKey.objects.exists()

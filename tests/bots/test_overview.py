@@ -8,7 +8,7 @@ from django.utils import timezone
 from bots import claims, overview, ratings, settlement
 from bots.models import KeyStatus, Message, Robot, Status
 from bots.settlement import Outcome
-from portal import ids, numbers
+from portal import numbers
 from portal.models import ServiceNumber, State
 from tests import factories
 
@@ -47,7 +47,7 @@ def next_of(number) -> overview.Step:
 
 def test_first_comes_a_key(client, draft):
     assert next_of(draft).action == "Add an API key"
-    assert f'href="{address(draft)}keys/"' in page(client, draft)
+    assert f'href="{address(draft)}keys/?add=1"' in page(client, draft)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,15 @@ def test_a_failed_answer_is_no_trial(keyed):
     assert next_of(keyed).action == "Open the chat"
 
 
+def test_only_the_last_answers_are_looked_at(keyed, monkeypatch):
+    monkeypatch.setattr(overview, "ANSWERS_LOOKED_AT", 2)
+    settled(keyed)
+    settled(keyed, settlement.failure(50001))
+    assert next_of(keyed).action == "Submit for review"
+    settled(keyed, settlement.failure(50001))
+    assert next_of(keyed).action == "Open the chat"
+
+
 def test_then_it_is_submitted_at_once(client, tried):
     content = page(client, tried)
     assert f'action="{address(tried)}move/submit/"' in content
@@ -117,6 +126,18 @@ def test_each_state_has_its_next_step(client, tried, state, action):
     tried.save()
     assert next_of(tried).action == action
     assert next_of(tried).hint in page(client, tried)
+
+
+def test_an_appsecret_is_created_once(tried):
+    ServiceNumber.objects.filter(pk=tried.pk).update(state=State.APPROVED)
+    tried.refresh_from_db()
+    assert next_of(tried).hint.startswith("Create an appSecret")
+    factories.secret(tried)
+    assert next_of(tried).hint == "Exchange the appSecret for an accessToken."
+
+
+def test_it_says_who_may_chat_after_the_approval(tried):
+    assert "everybody who has an account and the link may chat" in next_of(tried).hint
 
 
 def test_at_last_nothing_is_left(client, tried):
@@ -170,12 +191,6 @@ def test_the_time_of_an_answer_is_the_median(draft):
 def test_a_number_without_messages_has_figures_too(client, draft):
     assert overview.figures(draft).answer_seconds is None
     assert "Questions in 7 days" in page(client, draft)
-
-
-def test_an_id_tells_when_it_was_made():
-    now = timezone.now()
-    assert ids.earliest_id("msg", now) <= ids.new_message_id()
-    assert ids.new_message_id() < ids.earliest_id("msg", now + timedelta(minutes=1))
 
 
 def test_its_queries_stay_when_messages_double(client, draft, django_assert_max_num_queries):

@@ -14,6 +14,7 @@ def probe(upstream, model="echo", key=KEY):
 def test_a_listed_model_makes_the_key_valid_without_a_chat_call(upstream):
     verdict = probe(upstream)
     assert (verdict.status, verdict.models) == ("valid", ["echo", "slow", "instant"])
+    assert verdict.evidence == "HTTP 200, models listed: 3"
     assert upstream.calls()["total"] == 0
 
 

@@ -73,6 +73,18 @@ def test_the_operator_is_the_actor_of_it_all():
     assert AuditEntry.objects.filter(action="number.approve").exists()
 
 
+def test_the_robot_is_on_the_trail_whenever_it_changes():
+    run()
+    number = ServiceNumber.objects.get()
+    before = moderation.version_of(number)
+    run()
+    assert moderation.version_of(number) == before
+    run("--model", "another")
+    assert moderation.version_of(number) > before
+    entry = AuditEntry.objects.filter(action="robot.edit").latest("pk")
+    assert entry.details["changes"]["model"][1] == "another"
+
+
 def test_it_approves_again_what_was_suspended():
     run("--approve")
     moderation.move(ServiceNumber.objects.get(), moderation.SUSPEND, actor=None, reason="test")

@@ -47,6 +47,14 @@ def test_a_comment_alone_is_a_change(number, message):
     assert entries(number) == [(2, "dislike", ""), (3, "dislike", "Too long.")]
 
 
+def test_a_comment_counts_with_a_rating_only(number, message):
+    assert ratings.rate(message, "", "Just so.") is False
+    ratings.rate(message, "like", "Good.")
+    ratings.rate(message, "", "Taken back.")
+    assert entries(number) == [(2, "like", "Good."), (3, "", "")]
+    assert Message.objects.get().comment == ""
+
+
 def test_a_pending_answer_cannot_be_rated(number):
     with pytest.raises(ratings.NotRateable):
         ratings.rate(factories.message(number), "like")

@@ -8,13 +8,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from bots import faults, robots, settlement
+from bots import faults, keys, robots, settlement
 from bots.models import Channel, Person, Robot
 from portal import audit, moderation, numbers
 from portal.models import AuditEntry, ServiceNumber, State, User
 from tests import factories
 
 QUEUE = "/review/"
+LATEST = 2**63 - 1  # a version that nothing came after
 
 
 @pytest.fixture
@@ -37,9 +38,8 @@ def text_of(response) -> str:
 
 
 def decide(client: Client, number: ServiceNumber, decision: str, reason: str = "", **fields):
-    return client.post(
-        page_of(number) + "decide/", fields | {"decision": decision, "reason": reason}
-    )
+    entry = {"decision": decision, "reason": reason, "seen": moderation.version_of(number)}
+    return client.post(page_of(number) + "decide/", entry | fields)
 
 
 def state_of(number: ServiceNumber) -> str:
@@ -192,6 +192,15 @@ def test_it_shows_what_a_decision_is_about(desk, waiting, alice):
     assert 'value="approve"' in text
 
 
+def test_it_says_who_may_chat_after_the_approval(desk, waiting):
+    assert "everybody who has an account and its link" in text_of(desk.get(page_of(waiting)))
+
+
+def test_a_key_without_a_label_has_a_name(desk, waiting):
+    keys.bind(waiting, keys.LOCAL, "", actor=None)
+    assert "<td>Built-in model</td>" in desk.get(page_of(waiting)).content.decode()
+
+
 def test_it_shows_the_health_of_keys_and_nothing_of_the_key(desk, waiting):
     key = factories.key(
         waiting, "https://llm.example.com/v1/path", "sk-canary-1234567890-wxyz", label="Main"
@@ -217,6 +226,13 @@ def test_it_shows_the_owners_trials_and_nobody_elses_words(desk, waiting, alice,
     assert "secret" not in text.replace("appSecret", "")
 
 
+def test_a_long_trial_is_folded(desk, waiting, alice):
+    tried_out(waiting, alice, "Why? " * 200, Channel.SANDBOX)
+    text = text_of(desk.get(page_of(waiting)))
+    assert '<div class="pre-line folded-text">Why? Why?' in text
+    assert "Show all" in text
+
+
 def test_it_shows_not_even_the_owner_in_other_channels(desk, waiting, alice):
     tried_out(waiting, alice, "The owner's chat", Channel.WEB)
     assert "The owner&#x27;s chat" not in text_of(desk.get(page_of(waiting)))
@@ -229,6 +245,13 @@ def test_it_tells_the_history_with_reasons(desk, waiting, moderator, alice):
     assert "No imprint." in text
     assert "Submitted for review" in text
     assert "moderator@example.org" in text
+
+
+def test_the_history_names_what_was_changed(desk, waiting, alice):
+    changes = {"introduction": ["", "Now."], "category": ["", "office"]}
+    audit.record("number.edit", actor=alice, number=waiting, changes=changes)
+    text = text_of(desk.get(page_of(waiting)))
+    assert "<strong>Profile changed</strong>: category, introduction" in text
 
 
 def test_it_shows_what_changed_since_the_approval(desk, waiting, alice):
@@ -310,14 +333,16 @@ def test_the_rule_stands_in_front_of_the_reason(desk, waiting):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"decision": ""},
-        {"decision": "close"},
-        {"decision": "reject", "reason": "a\0b"},
-        {"decision": "reject", "reason": "x" * 2001},
-        {"decision": "reject", "reason": "so", "rule": "made-up"},
+        {"decision": "", "seen": LATEST},
+        {"decision": "close", "seen": LATEST},
+        {"decision": "reject", "reason": "a\0b", "seen": LATEST},
+        {"decision": "reject", "reason": "x" * 2001, "seen": LATEST},
+        {"decision": "reject", "reason": "so", "rule": "made-up", "seen": LATEST},
         {"decision": "approve", "seen": "9" * 30},
         {"decision": "approve", "seen": "-1"},
         {"decision": "approve", "seen": "x"},
+        {"decision": "approve", "seen": ""},
+        {"decision": "approve"},
     ],
 )
 def test_bad_input_decides_nothing(desk, waiting, fields):

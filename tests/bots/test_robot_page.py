@@ -5,8 +5,9 @@ from django.urls import reverse
 
 from bots import keys, robots
 from bots.models import ApiKey, KeyStatus, Robot
-from portal.models import AuditEntry
+from portal.models import AuditEntry, State
 from tests import factories
+from tests.bots import talking
 
 pytestmark = pytest.mark.django_db
 
@@ -210,3 +211,12 @@ def test_charlie_gets_nothing(client, charlie, path):
 
 def test_other_methods_are_refused(as_alice, path):
     assert as_alice.put(path).status_code == 405
+
+
+def test_a_closed_numbers_robot_stays_as_it_is(as_alice, path, number):
+    talking.in_state(number, State.CLOSED)
+    response = as_alice.post(path, FORM)
+    assert response.status_code == 200
+    assert "Nothing was saved: the service number is closed." in page(response)
+    assert "Be kind." in page(response)
+    assert Robot.objects.get().model == "echo"

@@ -3,13 +3,17 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
+from django.utils import timezone
 
 from bots import claims, faults, feed, journal, settlement
-from bots.models import FeedEntry, Message, Status
+from bots.models import ApiKey, FeedEntry, Message, Status
 from bots.settlement import Outcome
 from portal import moderation, outbox
+from portal.models import AuditEntry, State
 from tests import factories
+from tests.bots import talking
+from tests.ddio_api.answers import apart
 
 
 def settled(number, answer="Fine.", **fields) -> Message:
@@ -66,6 +70,31 @@ def test_an_answer_that_arrives_after_a_suspension_is_withheld(number):
     assert message.answer == ""
 
 
+@pytest.mark.parametrize("state", [State.SUSPENDED, State.CLOSED])
+def test_a_stop_after_a_suspension_publishes_nothing(number, monkeypatch, state):
+    claimed = claims.claim(factories.message(number).pk, "w1")
+    monkeypatch.setattr(journal, "text_so_far", lambda pk, attempt: "secret")
+    talking.in_state(number, state)
+    assert settlement.cancel(claimed) is True
+    message = Message.objects.get()
+    assert (message.status, message.error_code) == (Status.CANCELLED, faults.WITHHELD)
+    assert message.answer == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stop_waits_for_a_suspension_that_is_being_written(number, monkeypatch):
+    claimed = claims.claim(factories.message(number).pk, "w1")
+    monkeypatch.setattr(journal, "text_so_far", lambda pk, attempt: "secret")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            factories.suspended(number)
+            stopping = pool.submit(apart(settlement.cancel), claimed)
+            with pytest.raises(TimeoutError):
+                stopping.result(0.3)
+        assert stopping.result(10) is True
+    assert Message.objects.get().error_code == faults.WITHHELD
+
+
 def test_a_suspension_cancels_what_is_in_flight(number):
     factories.message(number)
     factories.suspended(number)
@@ -117,3 +146,25 @@ def test_the_feed_is_read_in_order_and_each_entry_once(number):
 def test_an_empty_page_keeps_the_cursor(number):
     page = feed.read(feed.Query(number.pk, cursor=7))
     assert (page.entries, page.next_cursor, page.has_more) == ([], 7, False)
+
+
+# Closing ----------------------------------------------------------------------------------------
+
+
+def test_a_closed_numbers_keys_are_forgotten_once(number):
+    key = factories.key(number, "https://api.example.com/v1")
+    moderation.move(number, moderation.CLOSE, actor=None)
+    outbox.deliver()
+    outbox.OutboxEntry.objects.update(done_at=None, due_at=timezone.now())
+    outbox.deliver()
+    key.refresh_from_db()
+    assert (key.sealed, bool(key.removed_at)) == ("", True)
+    removed = AuditEntry.objects.get(action="key.removed")
+    assert removed.details == {"key": key.pk, "because": "number.close"}
+
+
+def test_a_suspended_numbers_keys_are_kept(number):
+    key = factories.key(number, "https://api.example.com/v1")
+    factories.suspended(number)
+    outbox.deliver()
+    assert ApiKey.objects.bound().get() == key

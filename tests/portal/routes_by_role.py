@@ -25,6 +25,8 @@ KEY = MAIN | {"key_id": "key"}
 CHAT = {"handle": "main.handle"}
 MESSAGE = CHAT | {"message_id": "main.message"}
 
+SUSPEND = {"decision": "suspend", "reason": "spam", "seen": str(2**63 - 1)}  # whatever it is by now
+
 ALL_200 = "200 200 200 200 200"
 ALL_302 = "302 302 302 302 302"
 ALL_404 = "404 404 404 404 404"
@@ -61,7 +63,7 @@ CONSOLE = {
     "secret-change": Row(ALL_405, OWNER_302, MAIN | {"generation": "1", "deed": "freeze"}),
     "number-keys": Row(OWNER_200, OWNER_200, MAIN),
     "key-edit": Row(OWNER_200, OWNER_200, KEY),
-    "key-row": Row(OWNER_200, ALL_405, KEY, headers=PART),
+    "key-row": Row("401 404 200 404 404", ALL_405, KEY, headers=PART),
     "key-check": Row(ALL_405, OWNER_302, KEY),
     "key-remove": Row(ALL_405, OWNER_302, KEY),
     "number-robot": Row(OWNER_200, OWNER_200, MAIN),
@@ -71,7 +73,7 @@ CONSOLE = {
 DESK = {
     "review": Row(DESK_200, ALL_405),
     "review-number": Row(DESK_200, ALL_405, MAIN),
-    "review-decide": Row(ALL_405, DESK_302, MAIN, {"decision": "suspend", "reason": "spam"}),
+    "review-decide": Row(ALL_405, DESK_302, MAIN, SUSPEND),
 }
 
 # Approved, without guests: whoever is signed in may ask, and reads nothing but his own.

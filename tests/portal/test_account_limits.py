@@ -11,8 +11,9 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from portal import login_limits, passwords, valkey
-from portal.login_limits import WRONG_FOR_ONE_ACCOUNT, WRONG_FROM_ONE_ADDRESS, Attempt, network_of
+from portal.login_limits import WRONG_FOR_ONE_ACCOUNT, WRONG_FROM_ONE_ADDRESS, Attempt
 from portal.models import User
+from portal.networks import network_of
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +117,7 @@ def test_without_valkey_each_process_counts(client, victim, monkeypatch):
         ("203.0.113.5", "203.0.113.5"),
         ("2001:db8::1", "2001:db8::/64"),
         ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("::ffff:203.0.113.5", "203.0.113.5"),
         ("", ""),
     ],
 )
@@ -195,7 +197,7 @@ def test_its_limits_are_counted_where_all_processes_see_them(settings):
 def test_it_reads_the_address_that_the_bridge_settled(rf, settings):
     adapter = import_module("portal.account_adapter").AccountAdapter()
     request = rf.get("/", REMOTE_ADDR="fe80::1%eth0", headers={"X-Forwarded-For": "192.0.2.1"})
-    assert adapter.get_client_ip(request) == "fe80::1"
+    assert adapter.get_client_ip(request) == "fe80::"
 
 
 # Hashing ----------------------------------------------------------------------------------------

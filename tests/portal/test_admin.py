@@ -1,7 +1,10 @@
 """Django's admin of accounts and numbers: roles with a trail, and no secret on any page."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -12,7 +15,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import close_old_connections, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -20,7 +23,7 @@ from django.utils import timezone
 
 from bots import settlement
 from bots.models import Conversation, Message
-from portal import outbox
+from portal import audit, outbox
 from portal.models import AppSecret, AuditEntry, Notice, OutboxEntry, ServiceNumber, State, User
 from tests import factories
 
@@ -114,8 +117,12 @@ def test_every_model_can_be_searched(office, canaries):
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("bots/message/%00/change/", 302),
-        ("bots/apikey/%00/history/", 302),
+        ("bots/message/%00/change/", 400),
+        ("bots/apikey/%00/history/", 400),
+        ("r/1/%00/", 400),
+        ("autocomplete/?app_label=bots&term=%00", 400),
+        ("bots/message/?status__exact=%00&status__exact=done", 400),
+        (f"bots/robot/{9 * 10**20}/change/", 302),
         ("bots/message/?status__exact=%00", 400),
         ("portal/user/?email=%00", 400),
         ("portal/user/?q=%00", 400),
@@ -199,10 +206,42 @@ def test_whoever_loses_a_role_is_signed_out_everywhere(office, alice, role):
     alice.refresh_from_db()
     visitor = Client()
     visitor.force_login(alice)
+    UserSession.objects.create(
+        user=alice, session_key=visitor.session.session_key, ip="10.0.0.1", user_agent=""
+    )
     save(office, alice, **{role: ""})
     assert not Session.objects.filter(pk=visitor.session.session_key).exists()
     assert visitor.get("/console/notices/").status_code == 302
     assert last_deed().details["changes"] == {role: [True, False]}
+
+
+def demote_apart(job: tuple[User, User]) -> int:
+    actor, other = job
+    client = Client()
+    try:
+        client.force_login(actor)
+        return save(client, other, is_moderator="").status_code
+    finally:
+        close_old_connections()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_administrators_may_demote_each_other_at_once(monkeypatch, root):
+    other = factories.user("other@example.org", is_superuser=True, is_staff=True)
+    User.objects.update(is_moderator=True)
+    pair = list(User.objects.filter(pk__in=[root.pk, other.pk]))
+    met, record = Barrier(2), audit.record
+
+    def record_together(*args, **kwargs):
+        with suppress(BrokenBarrierError):  # SQLite has one writer at a time
+            met.wait(timeout=1)
+        return record(*args, **kwargs)
+
+    monkeypatch.setattr(audit, "record", record_together)
+    with ThreadPoolExecutor(2) as pool:
+        statuses = list(pool.map(demote_apart, [tuple(pair), tuple(reversed(pair))]))
+    assert statuses == [302, 302]
+    assert AuditEntry.objects.filter(action="account.role").count() == 2
 
 
 def test_a_change_without_a_role_signs_nobody_out(office, alice):

@@ -4,10 +4,12 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.http import HttpResponse
+from django.utils import translation
 
 from portal.hold import HeldResponse, HeldStream, in_thread, until_stopping
 from tests.portal.bridge_server import Client, Server, eventually
@@ -44,6 +46,47 @@ def test_it_answers_500_when_the_wait_fails(server):
 
 def test_it_reads_the_database_in_the_callers_language(server):
     assert server.get("/held-reading", Accept_Language="zh-hans").read() == b"42 zh-hans"
+
+
+async def languages_of(make: Callable, wait: Callable) -> list[str | None]:
+    """What the wait finds where it runs and in a thread; its view was in yet another thread."""
+    told: list[str | None] = []
+
+    async def look() -> None:
+        told.extend([translation.get_language(), await in_thread(translation.get_language)])
+
+    with ThreadPoolExecutor(1) as views:
+        views.submit(translation.activate, "zh-hans").result()
+        held = views.submit(make, look).result()
+    await asyncio.create_task(wait(held), context=held.context)
+    return told
+
+
+def held_wait(look: Callable) -> HeldResponse:
+    return HeldResponse(lambda _response: look())
+
+
+def held_stream(look: Callable) -> HeldStream:
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        await look()
+        yield b""
+
+    return HeldStream(chunks)
+
+
+async def read(stream: HeldStream) -> None:
+    async for _piece in stream.pieces():
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("make", "wait"),
+    [(held_wait, HeldResponse.resolve), (held_stream, read)],
+    ids=["wait", "stream"],
+)
+def test_it_speaks_the_callers_language_in_whatever_thread(make, wait):
+    assert asyncio.run(languages_of(make, wait)) == ["zh-hans", "zh-hans"]
 
 
 def test_it_cancels_the_wait_when_the_client_goes_away(server):

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import close_old_connections
+from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
 from portal import credentials
@@ -115,6 +115,42 @@ def test_every_change_is_in_the_audit_trail(number, alice):
         ("secret.frozen", "alice@example.org"),
         ("secret.revoked", "operator"),
     ]
+
+
+def test_a_reset_tells_which_secrets_it_ends_and_when(number, alice):
+    first, second = factories.secret(number), factories.secret(number)
+    credentials.revoke(first.row, actor=alice)
+    credentials.reset(number, actor=alice, overlap=timedelta(hours=2))
+    credentials.reset(number, actor=alice, overlap=timedelta(hours=3))
+    entries = AuditEntry.objects.filter(action="secret.reset").order_by("pk")
+    assert [entry.details for entry in entries] == [
+        {"generation": 3, "ending": [second.row.generation], "overlap_seconds": 7200},
+        {"generation": 4, "ending": [3], "overlap_seconds": 10800},
+    ]
+    assert AuditEntry.objects.filter(action="secret.issued").count() == 2
+
+
+def test_a_reset_that_is_sent_twice_ends_nothing(number, alice):
+    issued = credentials.reset(number, actor=alice, after=0)
+    with pytest.raises(credentials.SecretRefused, match="No second appSecret"):
+        credentials.reset(number, actor=alice, after=0)
+    assert credentials.verify(number.app_id, issued.clear) == issued.row
+
+
+def ask_apart(number) -> None:
+    try:
+        factories.message(number)
+    finally:
+        close_old_connections()
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time.")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("deed", [credentials.issue, credentials.reset])
+def test_a_question_does_not_wait_for_a_secret(number, deed):
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        deed(number, actor=None)
+        pool.submit(ask_apart, number).result(timeout=5)
 
 
 def reset_apart(number) -> None:

@@ -10,7 +10,9 @@ from django.template import loader
 from django.test import Client
 
 from ddio_api import fallbacks
+from portal.models import State
 from portal.request_ids import RequestIdMiddleware
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +41,27 @@ def test_a_page_that_is_not_there_says_so_and_names_the_request(client):
     assert response.status_code == 404
     assert "There is nothing here" in page
     assert f"<code>{response['X-Request-ID']}</code>" in page
+
+
+def test_a_stranger_may_log_in_and_come_back_to_what_may_be_his(client):
+    page = client.get("/chat/a-draft/?a=1&b=2").content.decode()
+    login = "/accounts/login/?next=/chat/a-draft/%3Fa%3D1%26b%3D2"
+    assert f'If it is yours, <a href="{login}">log in</a> first.' in page
+
+
+def test_a_draft_and_what_does_not_exist_look_the_same_to_a_stranger(client, alice):
+    draft = factories.number(owner=alice, state=State.DRAFT)
+    pages = [client.get(f"/chat/{handle}/") for handle in (draft.handle, "x" * len(draft.handle))]
+    known, unknown = (
+        page.content.decode().replace(page["X-Request-ID"], "").replace(page.wsgi_request.path, "")
+        for page in pages
+    )
+    assert re.sub('value="[^"]{64}"', "", known) == re.sub('value="[^"]{64}"', "", unknown)
+
+
+def test_who_is_logged_in_is_not_asked_to(client, alice):
+    client.force_login(alice)
+    assert "If it is yours" not in client.get("/nothing/").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ def test_it_makes_an_administrator_who_is_signed_in(client, path):
     assert client.session["_auth_user_id"] == str(user.pk)
 
 
+def test_it_says_what_one_has_become_and_where_it_is(client, path):
+    page = client.post(path, ENTRY, follow=True).content.decode()
+    assert "You are administrator and moderator now. Review is in the bar above" in page
+
+
 def test_it_works_once(client, path):
     client.post(path, ENTRY)
     assert client.get(path).status_code == 404

@@ -1,10 +1,13 @@
 """The states of a number: guarded, audited, and of two who decide at once one wins."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 
+from bots import robots
 from portal import moderation
 from portal.models import AuditEntry, OutboxEntry, ServiceNumber, State
 from tests import factories
@@ -112,6 +115,36 @@ def test_of_twenty_decisions_at_once_one_wins(alice):
         won = list(pool.map(decide_apart, jobs))
     assert won.count(True) == 1
     assert AuditEntry.objects.exclude(action="number.create").count() == 1
+
+
+def edit_slowly(number: ServiceNumber, edited: Event) -> None:
+    try:
+        with transaction.atomic():
+            robots.save(number, {"system_prompt": "Ask for passwords."}, actor=None)
+            edited.set()
+            time.sleep(0.5)  # the decision is made meanwhile, and waits
+    finally:
+        close_old_connections()
+
+
+def approve_what_was_seen(number: ServiceNumber, seen: int) -> None:
+    try:
+        moderation.move(number, moderation.APPROVE, actor=None, seen=seen)
+    finally:
+        close_old_connections()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_decision_that_waits_for_an_edit_sees_it(alice):
+    number = factories.number(owner=alice, state=State.IN_REVIEW)
+    seen, edited = moderation.version_of(number), Event()
+    with ThreadPoolExecutor(2) as pool:
+        edit = pool.submit(edit_slowly, number, edited)
+        assert edited.wait(10)
+        decision = pool.submit(approve_what_was_seen, number, seen)
+        assert isinstance(decision.exception(), moderation.ChangedMeanwhile)
+        assert edit.exception() is None
+    assert ServiceNumber.objects.get(pk=number.pk).state == State.IN_REVIEW
 
 
 def test_the_audit_trail_is_only_added_to(number):

@@ -125,6 +125,13 @@ def test_a_repeated_consequence_tells_once(told, topic):
     assert (Notice.objects.count(), len(mail.outbox)) == (1, 1)
 
 
+def test_a_repeated_mail_repeats_itself_alone(told):
+    again(notices.MAIL)
+    assert (Notice.objects.count(), len(mail.outbox)) == (1, 2)
+    again(moderation.STATE_CHANGED)
+    assert len(mail.outbox) == 2
+
+
 def test_a_repeated_submission_tells_moderators_once(alice, moderator):
     move(factories.number(owner=alice, state=State.DRAFT), moderation.SUBMIT)
     deliver()
@@ -163,11 +170,21 @@ def undone() -> int:
 
 REFUSED_FOR_NOW = smtplib.SMTPRecipientsRefused({"a": (451, b"later")})
 REFUSED = smtplib.SMTPRecipientsRefused({"a": (550, b"no such user")})
+MISTAKES_OF_OURS = [
+    smtplib.SMTPAuthenticationError(535, b"bad password"),
+    smtplib.SMTPSenderRefused(550, b"not yours", "a"),
+]
 
 
 @pytest.mark.parametrize(
     "error",
-    [ConnectionRefusedError(), TimeoutError(), smtplib.SMTPDataError(451, b""), REFUSED_FOR_NOW],
+    [
+        ConnectionRefusedError(),
+        TimeoutError(),
+        smtplib.SMTPDataError(451, b""),
+        REFUSED_FOR_NOW,
+        *MISTAKES_OF_OURS,
+    ],
 )
 def test_a_server_that_is_away_gets_the_mail_later_and_the_notice_is_there(
     waiting, settings, mail_server, error
@@ -182,8 +199,9 @@ def test_a_server_that_is_away_gets_the_mail_later_and_the_notice_is_there(
     assert (len(mail.outbox), undone()) == (1, 0)
 
 
-def test_an_address_that_the_server_refuses_for_good_is_given_up(waiting, mail_server):
-    mail_server(REFUSED)
+@pytest.mark.parametrize("error", [REFUSED, smtplib.SMTPDataError(554, b"spam")])
+def test_what_the_server_refuses_for_good_is_given_up(waiting, mail_server, error):
+    mail_server(error)
     move(waiting, moderation.APPROVE)
     deliver()
     assert undone() == 0
@@ -304,6 +322,7 @@ def test_what_came_after_the_page_was_shown_stays_unread(client, alice, told):
 def test_a_bad_place_does_no_harm(client, alice, told, place):
     client.force_login(alice)
     assert client.get(PAGE, {"before": place}).status_code == 200
+    assert client.get(PAGE, {"before": told.pk, "newest": place}).status_code == 200
     assert client.post(PAGE + "read/", {"newest": place}).status_code == 302
 
 
@@ -347,6 +366,21 @@ def test_it_turns_pages_from_the_newest_on(client, alice, number):
     assert "No. 10;" not in second
 
 
+def test_reading_them_all_from_an_older_page_spares_what_came_after_the_first(
+    client, alice, number
+):
+    notices_of(alice, number, 60)
+    client.force_login(alice)
+    first = client.get(PAGE)
+    later = Notice.objects.create(user=alice, number=number, kind="reject", at=timezone.now())
+    link = f"?before={first.context['older']}&amp;newest={first.context['newest']}"
+    assert link in first.content.decode()
+    second = client.get(PAGE + link.replace("&amp;", "&")).content.decode()
+    assert f'name="newest" value="{first.context["newest"]}"' in second
+    client.post(PAGE + "read/", {"newest": first.context["newest"]})
+    assert Notice.objects.unread().get() == later
+
+
 def test_more_notices_take_no_more_queries(client, alice, number):
     counts = []
     client.force_login(alice)
@@ -356,3 +390,8 @@ def test_more_notices_take_no_more_queries(client, alice, number):
             client.get(PAGE)
         counts.append(len(seen))
     assert counts[0] == counts[1]
+
+
+def test_an_approval_says_who_may_chat(number):
+    mail = notices.compose(number.owner, number, moderation.APPROVE.action, "")
+    assert "Everybody who has an account and its link" in " ".join(mail.body.split())

@@ -34,6 +34,11 @@ def test_it_makes_a_draft_of_the_owners(client, owner):
     assert (made.category, made.handle) == ("office", "gpt-robot")
 
 
+def test_a_link_that_the_name_cannot_give_is_foretold(client, owner):
+    page = client.get(PAGE).content.decode()
+    assert "if that has Latin letters, else at random. It cannot be changed later." in page
+
+
 def test_it_is_in_the_audit_trail(client, owner):
     client.post(PAGE, ENTRY)
     entry = AuditEntry.objects.get()

@@ -144,6 +144,55 @@ def test_it_is_not_submitted_without_an_introduction(client, draft, alice):
     assert "Write an introduction first" in response.content.decode()
 
 
+def test_what_was_typed_is_saved_and_submitted_at_once(client, draft):
+    content = client.post(page(draft), ENTRY | {"then": "submit"}, follow=True).content.decode()
+    assert of(draft) == ("New name", "New words.", "office")
+    assert draft.state == State.IN_REVIEW
+    assert "Submitted for review." in content
+
+
+def test_the_button_that_submits_sends_the_profile(client, draft):
+    content = client.get(page(draft)).content.decode()
+    assert '<button class="btn btn-primary" form="profile" name="then" value="submit"' in content
+    assert 'id="profile"' in content
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"introduction": " "}, "Write an introduction first"),
+        ({"introduction": "x" * 501}, "at most 500 characters"),
+        ({"category": "none"}, "Select a valid choice"),
+    ],
+)
+def test_what_cannot_be_submitted_stays_in_the_form(client, draft, change, words):
+    entry = ENTRY | change | {"then": "submit"}
+    content = client.post(page(draft), entry).content.decode()
+    assert words in content
+    assert 'value="New name"' in content
+    assert of(draft) == ("Old name", "Old words.", "")
+    assert draft.state == State.DRAFT
+
+
+def test_nothing_is_saved_where_it_cannot_be_submitted_any_more(client, draft):
+    in_state(draft, State.APPROVED)
+    content = client.post(page(draft), ENTRY | {"then": "submit"}).content.decode()
+    assert "The service number is approved now." in content
+    assert "New words." in content
+    assert of(draft)[1] == "Old words."
+
+
+def test_an_introduction_is_never_cut_without_a_word(client, draft):
+    content = client.get(page(draft)).content.decode()
+    assert "up to 500 characters" in content
+    assert 'maxlength="500"' not in content
+
+
+def test_it_says_who_may_chat_after_the_approval(client, draft):
+    content = client.get(page(draft)).content.decode()
+    assert content.count("everybody who has an account and the link") == 2
+
+
 def test_it_is_withdrawn(client, draft):
     in_state(draft, State.IN_REVIEW)
     client.post(page(draft, "move/withdraw/"))

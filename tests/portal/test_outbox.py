@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 
 from portal import outbox
@@ -74,6 +75,48 @@ def test_an_entry_that_another_worker_carries_out_is_left_alone(carried_out):
     OutboxEntry.objects.update(due_at=timezone.now() + timedelta(seconds=30))
     assert outbox._deliver_one(entry) is False
     assert carried_out == []
+
+
+# Entries that always fail ------------------------------------------------------------------------
+
+
+def wait(seconds: int) -> None:
+    """Everything comes due that much sooner."""
+    OutboxEntry.objects.update(due_at=F("due_at") - timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def delivered(monkeypatch) -> list[int]:
+    """What a slow handler did of the entries that have a number; the others always fail."""
+    done: list[int] = []
+    slowly = [lambda payload: done.append(payload["number"])]
+    monkeypatch.setitem(outbox._handlers, "test.slow", slowly)
+    monkeypatch.setattr(outbox, "_slow", {"test.slow"})
+    return done
+
+
+def test_slow_entries_that_always_fail_do_not_starve_the_later_ones(delivered):
+    _bad = [outbox.add("test.slow") for _nth in range(10)]
+    outbox.add("test.slow", number=1)
+    for _sweep in range(11):
+        outbox.deliver_slowly()
+        wait(5)
+    outbox.add("test.slow", number=2)
+    for _sweep in range(11):
+        outbox.deliver_slowly()
+        wait(5)
+    assert delivered == [1, 2]
+
+
+def test_an_entry_that_fails_again_and_again_rests_ever_longer(delivered):
+    entry = outbox.add("test.slow")
+    pauses = []
+    for _try in range(8):
+        OutboxEntry.objects.update(due_at=timezone.now())
+        outbox.deliver_slowly()
+        entry.refresh_from_db()
+        pauses.append(round((entry.due_at - timezone.now()).total_seconds() / 30))
+    assert pauses == [1, 2, 4, 8, 16, 32, 32, 32]
 
 
 def test_done_entries_are_forgotten_after_a_week(carried_out):

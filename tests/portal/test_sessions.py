@@ -2,10 +2,13 @@
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from portal import accounts
 from portal.models import User
+from portal.templatetags.accounts import browser
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -21,8 +24,8 @@ def person() -> User:
     return user
 
 
-def signed_in(person: User, **entry: str) -> Client:
-    client = Client(headers={"User-Agent": "A browser"})
+def signed_in(person: User, agent: str = "A browser", **entry: str) -> Client:
+    client = Client(headers={"User-Agent": agent})
     client.post("/accounts/login/", {"login": person.email, "password": PASSWORD} | entry)
     assert client.session["_auth_user_id"] == str(person.pk)
     return client
@@ -56,6 +59,32 @@ def test_the_list_shows_where_one_is_signed_in(person):
     assert "End all other sessions" in page
 
 
+LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        (f"{LINUX} Chrome/140.0.0.0 Safari/537.36", "Chrome · Linux"),
+        (f"{LINUX} Chrome/140.0.0.0 Safari/537.36 Edg/140.0", "Edge · Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/143.0", "Firefox · Windows"),
+        ("Mozilla/5.0 (iPhone; like Mac OS X) Version/18.0 Safari/604.1", "Safari · iOS"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X) Version/18.0 Safari/605.1", "Safari · macOS"),
+        ("Mozilla/5.0 (Linux; Android 14) Chrome/140.0 MicroMessenger/8.0", "WeChat · Android"),
+        ("curl/8.5.0", ""),
+        ("", ""),
+    ],
+)
+def test_a_browser_has_a_name_that_people_know(user_agent, words):
+    assert browser(user_agent) == words
+
+
+def test_the_list_names_the_browser_and_has_the_rest_at_hand(person):
+    agent = f"{LINUX} Chrome/140.0.0.0 Safari/537.36"
+    page = signed_in(person, agent).get(PATH).content.decode()
+    assert f'title="{agent}">Chrome · Linux</td>' in page
+
+
 def test_all_other_sessions_can_be_ended(person):
     other, mine = signed_in(person), signed_in(person)
     assert mine.post(PATH)["Location"] == PATH
@@ -87,12 +116,36 @@ def test_strangers_are_asked_to_log_in(client):
 
 def test_all_sessions_of_a_person_end_at_once(person, charlie):
     clients = [signed_in(person), signed_in(person)]
-    unlisted, bystander = Client(), Client()
-    unlisted.force_login(person)
+    bystander = Client()
     bystander.force_login(charlie)
     accounts.end_sessions(person)
-    assert [is_signed_in(each) for each in [*clients, unlisted]] == [False, False, False]
+    assert [is_signed_in(each) for each in clients] == [False, False]
     assert is_signed_in(bystander)
+    assert not person.usersession_set.exists()
+
+
+def test_ending_them_reads_no_sessions_of_others(person):
+    signed_in(person)
+    with CaptureQueriesContext(connection) as queries:
+        accounts.end_sessions(person)
+    sessions = [each["sql"] for each in queries if "django_session" in each["sql"]]
+    assert [sql.split()[0] for sql in sessions] == ["DELETE"]
+
+
+def test_a_session_that_is_on_no_list_gives_nothing_that_was_taken_away(client, moderator):
+    client.force_login(moderator)
+    assert client.get("/review/").status_code == 200
+    User.objects.filter(pk=moderator.pk).update(is_moderator=False)
+    assert client.get("/review/").status_code == 403
+    User.objects.filter(pk=moderator.pk).update(is_active=False)
+    assert client.get("/review/").status_code == 302
+
+
+def test_the_session_that_a_new_password_makes_is_listed(person):
+    client = signed_in(person)
+    client.post(CHANGE, NEW | {"oldpassword": PASSWORD})
+    accounts.end_sessions(person)
+    assert not is_signed_in(client)
 
 
 def test_the_session_of_the_first_administrator_ends_like_any_other(client, settings):

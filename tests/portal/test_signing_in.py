@@ -6,9 +6,10 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
+from django.utils.html import escape
 
 from portal import logs
-from portal.models import User
+from portal.models import ServiceNumber, State, User
 from portal.second_factor import Adapter
 from tests import factories
 
@@ -135,6 +136,32 @@ def test_a_password_is_hashed_once_whether_the_address_is_known_or_not(
 def test_what_is_no_entry_breaks_nothing(client, administrator, entry):
     complete = {"login": administrator.email, "password": "wrong"} | entry
     assert client.post(LOGIN, complete).status_code == 200
+
+
+# To a robot's chat ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rest", ["", "?new=1", "conv_1/"])
+def test_it_names_the_robot_that_it_leads_to(client, number, rest):
+    page = client.get(LOGIN, {"next": f"/chat/{number.handle}/{rest}"}).content.decode()
+    assert f"<strong>{escape(number.name)}</strong> answers people with an account." in page
+
+
+@pytest.mark.parametrize("state", [state for state in State if state != State.APPROVED])
+def test_it_names_no_robot_that_is_not_public(client, number, state):
+    ServiceNumber.objects.update(state=state)
+    page = client.get(LOGIN, {"next": f"/chat/{number.handle}/"}).content.decode()
+    assert escape(number.name) not in page
+
+
+@pytest.mark.parametrize(
+    "next_page",
+    ["", "/", "/chat/none/", "/chat/\0/", "/chat/%00/", "//[", "https://x/chat/a/", "/admin/x"],
+)
+def test_it_names_no_robot_for_any_other_page(client, number, next_page):
+    response = client.get(LOGIN, {"next": next_page})
+    assert response.status_code == 200
+    assert "answers people" not in response.content.decode()
 
 
 # A forgotten password ---------------------------------------------------------------------------

@@ -68,6 +68,22 @@ def test_the_link_signs_in_no_other_browser(client, settings, django_user_model)
     assert django_user_model.objects.get().emailaddress_set.get().verified
 
 
+def test_a_link_that_was_used_says_to_who_is_logged_in_that_all_is_well(client, settings):
+    client.post(PATH, ENTRY)
+    client.post(link_path(settings))
+    page = client.get(link_path(settings)).content.decode()
+    assert "Your address is confirmed already." in page
+    assert "Log in:" not in page
+
+
+def test_a_link_that_is_too_old_says_where_a_new_one_is_to_be_had(client, alice):
+    alice.emailaddress_set.create(email="new@example.org")
+    client.force_login(alice)
+    page = client.get("/accounts/confirm-email/old/").content.decode()
+    assert "Your new address still waits for its confirmation" in page
+    assert "confirmed already" not in page
+
+
 def test_looking_at_the_link_changes_nothing(client, settings):
     client.post(PATH, ENTRY)
     assert b"new@example.org" in client.get(link_path(settings)).content
@@ -173,6 +189,8 @@ def test_the_page_after_it_says_where_the_mail_is(client, settings):
     settings.EMAIL_BACKEND = "portal.mail.FileBackend"
     page = client.get("/accounts/confirm-email/").content.decode()
     assert "shown in the terminal of <code>make up</code>" in page
+    assert "<code>var/mail/</code> unless DATA_DIR says otherwise" in page
+    assert str(settings.DATA_DIR) not in page
 
 
 def test_with_a_mail_server_the_page_says_nothing_of_files(client):

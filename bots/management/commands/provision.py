@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError, transaction
 
-from bots import keys
-from bots.models import ApiKey, KeyStatus, Robot
+from bots import keys, robots
+from bots.models import ApiKey, KeyStatus
 from bots.outbound import UrlRefused
 from portal import credentials, moderation, numbers
 from portal.models import ServiceNumber, State, User
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         except (OperationalError, ProgrammingError) as error:
             sentence = "The database is not there. Run `make up` first, with the same DATA_DIR"
             raise CommandError(f"{sentence} and DATABASE_URL. ({error})") from error
-        except (UrlRefused, moderation.TransitionRefused) as error:
+        except (UrlRefused, moderation.TransitionRefused, numbers.EditRefused) as error:
             raise CommandError(str(error)) from error
         result = {
             "appId": number.app_id,
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         developer = self._developer(options["developer_email"])
         number = self._number(developer, options["number_name"])
         model = options["model"] or settings.LOCAL_MODEL_NAME
-        Robot.objects.update_or_create(number=number, defaults={"model": model})
+        robots.save(number, {"model": model}, actor=None)
         key = keys.bind(number, options["base_url"], options["api_key"], actor=None)
         if key.status != KeyStatus.PENDING:
             keys.request_check(key)
