@@ -12,6 +12,7 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 from django.http import HttpResponse
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from bots.worker import Worker
@@ -54,6 +55,12 @@ def _wait_for_valkey() -> None:
 def clean_valkey(valkey_server: None) -> None:
     valkey._Pause.until = 0.0
     redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
+
+
+@pytest.fixture(autouse=True)
+def no_language_left_over() -> None:
+    """A request of the test client leaves its language behind in this thread."""
+    translation.deactivate()
 
 
 _NUDGE = nudges.nudge
