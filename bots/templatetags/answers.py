@@ -41,7 +41,7 @@ def status_badge(message: Message) -> SafeString:
 def rating_badge(rating: str) -> SafeString:
     """Nothing where the answer is not rated."""
     if rating not in Rating:
-        return SafeString()
+        return SafeString("")
     known = Rating(rating)
     return badge(str(known.label), *RATING_LOOKS[known])
 
