@@ -69,7 +69,8 @@ def bind(
         key.base_url = base_url.rstrip("/")
         key.seal(api_key)
     with transaction.atomic():
-        numbers.refuse_closed(_lock(number))
+        # One after the other: two tabs do not bind the same key twice.
+        numbers.refuse_closed(ServiceNumber.objects.locked(number.pk))
         bound = twin_of(number, base_url, api_key)
         if bound:
             return bound
@@ -81,11 +82,6 @@ def bind(
         )
         request_check(key)
     return key
-
-
-def _lock(number: ServiceNumber) -> ServiceNumber:
-    """One number's keys change one after the other: two tabs do not bind the same key twice."""
-    return ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
 
 
 def twin_of(number: ServiceNumber, base_url: str, api_key: str) -> ApiKey | None:
@@ -121,7 +117,7 @@ def edit(key: ApiKey, wanted: Edit, *, actor: User) -> None:
     is closed, and ApiKey.DoesNotExist where the key was removed meanwhile.
     """
     with transaction.atomic():
-        numbers.refuse_closed(_lock(key.number))
+        numbers.refuse_closed(ServiceNumber.objects.locked(key.number_id))
         key = ApiKey.objects.bound().select_related("number").get(pk=key.pk)
         before = _facts(key)
         key.label = wanted.label
@@ -169,7 +165,7 @@ def _seal_anew(key: ApiKey, wanted: Edit) -> list[str]:
 def remove(key: ApiKey, *, actor: User | None, **details: str) -> None:
     """Forget the key: its ciphertext goes, its history stays."""
     with transaction.atomic():
-        _lock(key.number)
+        ServiceNumber.objects.locked(key.number_id)
         if ApiKey.objects.bound().filter(pk=key.pk).update(removed_at=timezone.now(), sealed=""):
             audit.record("key.removed", actor=actor, number=key.number, key=key.pk, **details)
 

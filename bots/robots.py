@@ -40,9 +40,7 @@ def save(number: ServiceNumber, wanted: dict[str, Any], *, actor: User | None) -
     Raises numbers.EditRefused where the number is closed.
     """
     with transaction.atomic():
-        numbers.refuse_closed(
-            ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
-        )
+        numbers.refuse_closed(ServiceNumber.objects.locked(number.pk))
         robot = Robot.objects.filter(number=number).first()
         is_new = robot is None
         robot = robot or Robot(number=number)

@@ -84,17 +84,12 @@ def issue(number: ServiceNumber, *, actor: User | None, after: int | None = None
     shell (no actor) is bound by `after` alone.
     """
     with transaction.atomic():
-        fresh = _lock(number)
+        fresh = ServiceNumber.objects.locked(number.pk)
         _refuse_a_repeated_form(fresh, after)
         issued = _add(fresh, actor)
         generation = issued.row.generation
         audit.record("secret.issued", actor=actor, number=number, generation=generation)
     return issued
-
-
-def _lock(number: ServiceNumber) -> ServiceNumber:
-    """One secret after the other; answers are given and settled meanwhile (the key stays free)."""
-    return ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
 
 
 def _add(number: ServiceNumber, actor: User | None) -> IssuedSecret:
@@ -140,7 +135,7 @@ def reset(
     if not timedelta() <= overlap <= OVERLAP_AT_MOST:
         raise ValueError(f"The overlap must be between 0 and {OVERLAP_AT_MOST}.")
     with transaction.atomic():
-        fresh = _lock(number)
+        fresh = ServiceNumber.objects.locked(number.pk)
         _refuse_a_repeated_form(fresh, after)
         ending = _let_die(fresh, overlap)
         issued = _add(fresh, actor)

@@ -92,7 +92,7 @@ def move(
     with transaction.atomic():
         # A statement of its own: the UPDATE would not see what was committed while it waited for
         # somebody who edits the number's content under this very lock.
-        ServiceNumber.objects.select_for_update(no_key=True).filter(pk=number.pk).first()
+        ServiceNumber.objects.locked(number.pk)
         here = ServiceNumber.objects.filter(pk=number.pk, state__in=transition.origins)
         if seen is not None:
             here = here.exclude(Exists(_of_content().filter(number=OuterRef("pk"), pk__gt=seen)))

@@ -133,7 +133,7 @@ def edit(
     """
     try:
         with transaction.atomic():
-            fresh = ServiceNumber.objects.select_for_update(no_key=True).get(pk=number.pk)
+            fresh = ServiceNumber.objects.locked(number.pk)
             allowed = editable(fresh)
             if not allowed:
                 raise EditRefused(_why_not_editable(fresh))

@@ -12,6 +12,7 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 from django.http import HttpResponse
+from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
@@ -109,6 +110,17 @@ def number(alice: User) -> ServiceNumber:
 @pytest.fixture
 def charlies_number(charlie: User) -> ServiceNumber:
     return factories.number("Charlie's robot", owner=charlie)
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: User) -> Client:
+    """Alice's browser."""
+    client.force_login(alice)
+    return client
+
+
+def page(response: HttpResponse) -> str:
+    return response.content.decode()
 
 
 class DdioClient:

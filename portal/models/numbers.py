@@ -17,6 +17,16 @@ class State(models.TextChoices):
     CLOSED = "closed", _("closed")
 
 
+class ServiceNumberQuerySet(models.QuerySet["ServiceNumber"]):
+    def locked(self, pk: int) -> "ServiceNumber":
+        """The row as it is now, to be changed by nobody else before this transaction ends.
+
+        Questions are accepted meanwhile, because they only refer to it (PostgreSQL's NO KEY); an
+        answer is settled after it.
+        """
+        return self.select_for_update(no_key=True).get(pk=pk)
+
+
 class ServiceNumber(models.Model):
     """A public service number. Its state changes only through `portal.moderation`."""
 
@@ -34,6 +44,8 @@ class ServiceNumber(models.Model):
     state_reason = models.TextField(_("reason"), blank=True, editable=False)
     state_changed_at = models.DateTimeField(default=timezone.now, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ServiceNumberQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("service number")

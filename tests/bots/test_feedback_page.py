@@ -13,6 +13,7 @@ from bots import claims, faults, feed, ratings, settlement
 from bots.models import FeedCounter, FeedEntry, Message
 from bots.settlement import Outcome
 from tests import factories
+from tests.conftest import page
 
 pytestmark = pytest.mark.django_db
 
@@ -20,16 +21,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def path(number) -> str:
     return reverse("number-feedback", args=[number.app_id])
-
-
-@pytest.fixture
-def as_alice(client, alice):
-    client.force_login(alice)
-    return client
-
-
-def page(response) -> str:
-    return response.content.decode()
 
 
 def shown(client, path: str, **query: object) -> list[int]:

@@ -9,6 +9,7 @@ from bots.models import ApiKey, KeyStatus
 from portal.models import AuditEntry, State
 from tests import factories
 from tests.bots import talking
+from tests.conftest import page
 
 pytestmark = pytest.mark.django_db
 
@@ -22,18 +23,8 @@ def key(number) -> ApiKey:
     return factories.key(number, URL, GOOD, label="Main")
 
 
-@pytest.fixture
-def as_alice(client, alice):
-    client.force_login(alice)
-    return client
-
-
 def edit(key: ApiKey) -> str:
     return reverse("key-edit", args=[key.number.app_id, key.pk])
-
-
-def page(response) -> str:
-    return response.content.decode()
 
 
 def change(key: ApiKey, **fields: object) -> dict[str, object]:

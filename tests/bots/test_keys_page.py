@@ -13,6 +13,7 @@ from bots.models import ApiKey, KeyStatus
 from portal.models import AuditEntry, State, WorkerHeartbeat
 from tests import factories
 from tests.bots import talking
+from tests.conftest import page
 
 pytestmark = pytest.mark.django_db
 
@@ -38,19 +39,9 @@ def at(name: str, key: ApiKey, key_id: str = "") -> str:
 
 
 @pytest.fixture
-def as_alice(client, alice):
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def as_charlie(client, charlie):
     client.force_login(charlie)
     return client
-
-
-def page(response) -> str:
-    return response.content.decode()
 
 
 # Reading ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from bots.models import ApiKey, KeyStatus, Robot
 from portal.models import AuditEntry, State
 from tests import factories
 from tests.bots import talking
+from tests.conftest import page
 
 pytestmark = pytest.mark.django_db
 
@@ -27,16 +28,6 @@ FORM = {
 @pytest.fixture
 def path(number) -> str:
     return reverse("number-robot", args=[number.app_id])
-
-
-@pytest.fixture
-def as_alice(client, alice):
-    client.force_login(alice)
-    return client
-
-
-def page(response) -> str:
-    return response.content.decode()
 
 
 def test_it_shows_the_robot_as_it_is(as_alice, path, number):
