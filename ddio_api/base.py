@@ -13,9 +13,10 @@ from rest_framework.views import APIView
 
 from ddio_api import limits
 from ddio_api.authentication import App
-from ddio_api.errors import DdioError, answer_exception
+from ddio_api.errors import DdioError
 from ddio_api.parsing import parse_form
 from ddio_api.rendering import JsonRenderer, envelope
+from ddio_api.shapes import answer_exception
 from portal.hold import HeldResponse, in_thread
 from portal.models import ServiceNumber
 from portal.request_ids import request_id_of

@@ -1,4 +1,4 @@
-"""The error table of the open interface, and the one place that turns an exception into it.
+"""The error table of the open interface, and the one place that turns an exception into its row.
 
 Numbers follow WeChat's, because the developers who integrate this know them by heart.
 """
@@ -16,9 +16,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from rest_framework import exceptions
-from rest_framework.response import Response
-
-from portal.request_ids import request_id_of
 
 logger = structlog.get_logger(__name__)
 
@@ -37,6 +34,7 @@ TABLE = {
     40002: Row(400, gettext_lazy("This accessType is not supported. Use CLIENT or leave it out.")),
     40003: Row(404, gettext_lazy("There is no such openID. Names with o_ are the platform's own.")),
     40013: Row(400, gettext_lazy("The appId is malformed. Copy it from the credentials page.")),
+    40164: Row(403, gettext_lazy("Your address is not on the service number's list.")),
     40125: Row(401, gettext_lazy("The appId or the appSecret is wrong.")),
     40243: Row(403, gettext_lazy("The appSecret is frozen. Its owner can thaw it.")),
     40404: Row(404, gettext_lazy("There is no such message, conversation or path.")),
@@ -79,6 +77,12 @@ class DdioError(exceptions.APIException):
         super().__init__(detail=str(self.message))
 
 
+def not_in_this_state(state: str) -> DdioError:
+    """48001, naming the state as the caller reads it."""
+    sentence = _("The service number is “%(state)s”; it answers people once it is approved.")
+    return DdioError(48001, sentence % {"state": state})
+
+
 def _busy(error: Exception) -> DdioError:
     message = _("The service is busy right now. Nothing is lost: send the request again.")
     logger.warning("database_away", error=repr(error))
@@ -114,17 +118,3 @@ def translate(error: Exception) -> DdioError:
             return DdioError(code)
     logger.error("unexpected_failure", exc_info=error)
     return DdioError(-1)
-
-
-def answer_exception(error: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's exception handler: the envelope with a code, a sentence and the right HTTP status."""
-    known = translate(error)
-    request = context["request"]
-    body: dict[str, Any] = {"code": known.code, "msg": str(known.message)}
-    if known.fields:
-        body["fields"] = known.fields
-    body["request_id"] = request_id_of(request)
-    response = Response(body, status=known.status_code, headers=known.headers)
-    if known.status_code == 401 and not getattr(context["view"], "takes_secrets", False):
-        response["WWW-Authenticate"] = "Bearer"
-    return response

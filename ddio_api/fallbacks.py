@@ -17,7 +17,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from ddio_api.errors import TABLE
+from ddio_api.errors import DdioError
+from ddio_api.shapes import shape_of
 from portal.request_ids import MACHINE_PATHS, request_id_of
 
 
@@ -28,9 +29,14 @@ def _is_machine(request: HttpRequest) -> bool:
 def _envelope(
     request: HttpRequest, code: int, status: int, message: str | None = None
 ) -> JsonResponse:
-    sentence = message or str(TABLE[code].message)
-    body = {"code": code, "msg": sentence, "request_id": request_id_of(request)}
-    return JsonResponse(body, status=status, json_dumps_params={"ensure_ascii": False})
+    error = DdioError(code, message, status=status)
+    shaped = shape_of(request.path)(error, request_id_of(request))
+    return JsonResponse(
+        shaped.body,
+        status=shaped.status,
+        headers=shaped.headers,
+        json_dumps_params={"ensure_ascii": False},
+    )
 
 
 def _bare_page(request: HttpRequest, status: int) -> HttpResponse:

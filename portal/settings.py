@@ -223,7 +223,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["ddio_api.parsing.AnyBodyParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ddio_api.rendering.AlwaysJson",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "ddio_api.errors.answer_exception",
+    "EXCEPTION_HANDLER": "ddio_api.shapes.answer_exception",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {

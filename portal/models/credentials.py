@@ -53,3 +53,49 @@ class AppSecret(models.Model):
             return
         stale = Q(last_used_at=None) | Q(last_used_at__lte=noted_before)
         AppSecret.objects.filter(stale, pk=self.pk).update(last_used_at=now)
+
+
+class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):
+    def still_dangerous(self, now: datetime | None = None) -> "RevokedTokenQuerySet":
+        """Those that would be good for something if they were not revoked."""
+        return self.filter(expires_at__gt=now or timezone.now())
+
+
+class RevokedToken(models.Model):
+    """An accessToken that was killed before its time; past that its row is of no use."""
+
+    number = models.ForeignKey("portal.ServiceNumber", models.CASCADE, related_name="+")
+    token_id = models.CharField(max_length=32)
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = RevokedTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["number", "token_id"], name="token_revoked_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number_id}: {self.expires_at:%F %T}"
+
+
+class AllowedNetwork(models.Model):
+    """Where a number's systems may call from: an address or a network (CIDR), of IPv4 or IPv6.
+
+    Without a row they may call from everywhere.
+    """
+
+    number = models.ForeignKey("portal.ServiceNumber", models.CASCADE, related_name="networks")
+    network = models.CharField(_("address or network"), max_length=43)
+    note = models.CharField(_("note"), max_length=60, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("allowed network")
+        verbose_name_plural = _("allowed networks")
+        constraints = [
+            models.UniqueConstraint(fields=["number", "network"], name="network_allowed_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.network

@@ -1,4 +1,4 @@
-"""What the schema says of each door: requests, answers, errors, and an example of everything."""
+"""Asking, and reading the feedback results: requests, answers, errors, examples."""
 
 import json
 from typing import Any
@@ -16,27 +16,8 @@ from rest_framework import serializers
 
 from bots import faults
 from bots.models import Channel, Status
-from ddio_api.errors import TABLE
-from ddio_api.serializers import (
-    FeedQuerySerializer,
-    ItemQuerySerializer,
-    SendSerializer,
-    TokenSerializer,
-)
-
-STATE_SENTENCE = _("The service number is “%(state)s”; it answers people once it is approved.")
-_MESSAGE_ID = "msg_01kdm8x0v4q2c7w3n5r6t8y9za"
-_CONVERSATION_ID = "conv_01kdm8x0v3b4d6f8h2j5k7m9np"
-_REQUEST_ID = "req_01kdm8x0v2a4c6e8g1h3k5m7pq"
-
-
-class ErrorSerializer(serializers.Serializer[Any]):
-    """Every error: a code of the table, and a sentence in the caller's language."""
-
-    code = serializers.IntegerField()
-    msg = serializers.CharField()
-    fields = serializers.DictField(required=False)  # type: ignore[assignment]  # the contract's name
-    request_id = serializers.CharField()
+from ddio_api.docs.common import COMMON, CONVERSATION_ID, MESSAGE_ID, enveloped, errors, ok
+from ddio_api.serializers import FeedQuerySerializer, ItemQuerySerializer, SendSerializer
 
 
 class AnswerErrorSerializer(serializers.Serializer[Any]):
@@ -99,42 +80,8 @@ class AcceptedSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["queued", "running"])
 
 
-def _enveloped(name: str, result: Any) -> Any:
-    return inline_serializer(
-        name,
-        {
-            "code": serializers.IntegerField(default=0),
-            "msg": serializers.CharField(default="ok"),
-            "result": result,
-            "request_id": serializers.CharField(),
-        },
-    )
-
-
-TOKEN_GRANT = inline_serializer(
-    "TokenGrant",
-    {
-        "access_token": serializers.CharField(),
-        "accessToken": serializers.CharField(),
-        "token_type": serializers.CharField(),
-        "expires_in": serializers.IntegerField(),
-        "expiresIn": serializers.IntegerField(),
-        "code": serializers.IntegerField(),
-        "msg": serializers.CharField(),
-        "errcode": serializers.IntegerField(),
-        "errmsg": serializers.CharField(),
-        "result": inline_serializer(
-            "TokenResult",
-            {
-                "access_token": serializers.CharField(),
-                "expires_in": serializers.IntegerField(),
-            },
-        ),
-        "request_id": serializers.CharField(),
-    },
-)
-ITEM_ENVELOPE = _enveloped("AnswerEnvelope", AnswerItemSerializer())
-ACCEPTED_ENVELOPE = _enveloped("AcceptedEnvelope", AcceptedSerializer())
+ITEM_ENVELOPE = enveloped("AnswerEnvelope", AnswerItemSerializer())
+ACCEPTED_ENVELOPE = enveloped("AcceptedEnvelope", AcceptedSerializer())
 PAGE = inline_serializer(
     "FeedPage",
     {
@@ -143,43 +90,12 @@ PAGE = inline_serializer(
         "has_more": serializers.BooleanField(),
     },
 )
-PAGE_ENVELOPE = _enveloped("FeedPageEnvelope", PAGE)
+PAGE_ENVELOPE = enveloped("FeedPageEnvelope", PAGE)
 
-_COMMON = (-1, 40001, 41001, 42001, 45011, 47001, 50002)
-
-
-def _errors(*codes: int) -> dict[int, OpenApiResponse]:
-    """The answers for these codes, grouped by their HTTP status, with an example of each."""
-    by_status: dict[int, list[int]] = {}
-    for code in codes:
-        by_status.setdefault(TABLE[code].status, []).append(code)
-    by_status.setdefault(503, []).append(-1)
-    return {
-        http_status: OpenApiResponse(
-            ErrorSerializer,
-            description=" · ".join(f"{code}" for code in group),
-            examples=[_error_example(code) for code in group],
-        )
-        for http_status, group in by_status.items()
-    }
-
-
-def _error_example(code: int) -> OpenApiExample:
-    value = {"code": code, "msg": str(TABLE[code].message), "request_id": _REQUEST_ID}
-    return OpenApiExample(f"error {code}", value=value)
-
-
-def _ok(schema: Any, result: Any, description: str) -> OpenApiResponse:
-    value = {"code": 0, "msg": "ok", "result": result, "request_id": _REQUEST_ID}
-    return OpenApiResponse(
-        schema, description=description, examples=[OpenApiExample("answer", value=value)]
-    )
-
-
-_ITEM = {
+EXAMPLE_ITEM = {
     "kind": "answer",
-    "messageID": _MESSAGE_ID,
-    "conversationID": _CONVERSATION_ID,
+    "messageID": MESSAGE_ID,
+    "conversationID": CONVERSATION_ID,
     "openID": "alice",
     "channel": "ddio",
     "question": "What is the capital of France?",
@@ -199,52 +115,8 @@ _STREAMED = (
     'event: delta\nid: 1-24\ndata: {"text": "The capital of France is"}\n\n'
     ": still here\n\n"
     'event: delta\nid: 1-31\ndata: {"text": " Paris."}\n\n'
-    f"event: done\nid: 1-31-end\ndata: {json.dumps(_ITEM)}\n\n"
+    f"event: done\nid: 1-31-end\ndata: {json.dumps(EXAMPLE_ITEM)}\n\n"
 )
-_TOKEN = {"access_token": "fwat_AQAAAA", "expires_in": 7200}
-
-TOKEN: dict[str, Any] = {
-    "operation_id": "takeToken",
-    "summary": _("Exchange appId and appSecret for a temporary accessToken"),
-    "request": {
-        "application/json": TokenSerializer,
-        "application/x-www-form-urlencoded": TokenSerializer,
-    },
-    "auth": [],
-    "examples": [
-        OpenApiExample(
-            "request",
-            value={"appID": "fw0123456789abcdef", "appSecret": "fwsk_0", "accessType": "CLIENT"},
-            request_only=True,
-            media_type=media_type,
-        )
-        for media_type in ("application/json", "application/x-www-form-urlencoded")
-    ],
-    "responses": {
-        200: OpenApiResponse(
-            TOKEN_GRANT,
-            examples=[
-                OpenApiExample(
-                    "answer",
-                    value={
-                        **_TOKEN,
-                        "accessToken": "fwat_AQAAAA",
-                        "token_type": "Bearer",
-                        "expiresIn": 7200,
-                        "code": 0,
-                        "msg": "ok",
-                        "errcode": 0,
-                        "errmsg": "ok",
-                        "result": _TOKEN,
-                        "request_id": _REQUEST_ID,
-                    },
-                )
-            ],
-        ),
-        **_errors(-1, 40002, 40013, 40125, 40243, 41002, 41004, 45002, 45011, 47001, 50002),
-    },
-}
-
 SEND: dict[str, Any] = {
     "operation_id": "askRobot",
     "summary": _("Ask the robot on behalf of a person"),
@@ -266,17 +138,17 @@ SEND: dict[str, Any] = {
         )
     ],
     "responses": {
-        200: _ok(ITEM_ENVELOPE, _ITEM, "settled within `wait`"),
-        202: _ok(
+        200: ok(ITEM_ENVELOPE, EXAMPLE_ITEM, "settled within `wait`"),
+        202: ok(
             ACCEPTED_ENVELOPE,
             {
-                "messageID": _MESSAGE_ID,
-                "conversationID": _CONVERSATION_ID,
+                "messageID": MESSAGE_ID,
+                "conversationID": CONVERSATION_ID,
                 "status": "queued",
             },
             "accepted",
         ),
-        **_errors(*_COMMON, 40003, 40404, 40900, 44004, 45002, 45009, 48001),
+        **errors(*COMMON, 40003, 40404, 40900, 44004, 45002, 45009, 48001),
     },
 }
 
@@ -285,10 +157,12 @@ FEED: dict[str, Any] = {
     "summary": _("Read the chat's feedback results, in order, each once"),
     "parameters": [FeedQuerySerializer],
     "responses": {
-        200: _ok(
-            PAGE_ENVELOPE, {"items": [_ITEM], "next_cursor": "1", "has_more": False}, "a page"
+        200: ok(
+            PAGE_ENVELOPE,
+            {"items": [EXAMPLE_ITEM], "next_cursor": "1", "has_more": False},
+            "a page",
         ),
-        **_errors(*_COMMON),
+        **errors(*COMMON),
     },
 }
 
@@ -296,7 +170,7 @@ ITEM: dict[str, Any] = {
     "operation_id": "readMessage",
     "summary": _("Read one message with its answer"),
     "parameters": [ItemQuerySerializer],
-    "responses": {200: _ok(ITEM_ENVELOPE, _ITEM, "the item"), **_errors(*_COMMON, 40404)},
+    "responses": {200: ok(ITEM_ENVELOPE, EXAMPLE_ITEM, "the item"), **errors(*COMMON, 40404)},
 }
 
 STREAM: dict[str, Any] = {
@@ -317,6 +191,6 @@ STREAM: dict[str, Any] = {
             examples=[OpenApiExample("stream", value=_STREAMED)],
         ),
         204: OpenApiResponse(description="`done` was received already"),
-        **_errors(*_COMMON, 40404),
+        **errors(*COMMON, 40404),
     },
 }

@@ -1,0 +1,61 @@
+"""Asking the robot: parse, call, answer. What happens then is written in bots."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from bots import chat, quotas
+from bots.models import Channel, Message
+from ddio_api import items, waiting
+from ddio_api.base import DdioView, Reply
+from ddio_api.docs import feedback as docs
+from ddio_api.errors import DdioError, not_in_this_state
+from ddio_api.serializers import SendSerializer, idempotency_key
+
+
+class ChatSendView(DdioView):
+    """Ask the robot on behalf of a person."""
+
+    @extend_schema(**docs.SEND)
+    def post(self, request: Request) -> HttpResponse:
+        if not self.number.answers_people:
+            raise not_in_this_state(self.number.get_state_display())
+        key = idempotency_key(request.headers.get("Idempotency-Key"))
+        asked = self.checked(SendSerializer, request.data)
+        message = self._accept(asked, key)
+        if asked["wait"] and not message.is_settled:
+            until = waiting.settled(message.pk, asked["wait"])
+            return self.hold(until, lambda: self._state(message.pk))
+        return self.reply(*self._state(message.pk))
+
+    def _accept(self, asked: dict[str, Any], key: str) -> Message:
+        question = chat.Question(
+            number=self.number,
+            open_id=asked["openID"],
+            text=asked["message"],
+            channel=Channel.DDIO,
+            conversation_id=asked["conversationID"] or None,
+            idempotency_key=key,
+        )
+        try:
+            return quotas.ask(question)
+        except chat.UnknownPerson as error:
+            raise DdioError(40003) from error
+        except chat.UnknownConversation as error:
+            raise DdioError(40404) from error
+        except chat.TooManyPending as error:
+            raise DdioError(45011, retry_after=1) from error
+        except chat.IdempotencyConflict as error:
+            raise DdioError(40900) from error
+        except quotas.QuotaUsedUp as error:
+            raise DdioError(45009, retry_after=error.retry_after) from error
+
+    @staticmethod
+    def _state(message_id: str) -> Reply:
+        """The item where the answer is settled, otherwise that the question is accepted."""
+        message = Message.objects.select_related("person").get(pk=message_id)
+        if message.is_settled:
+            return items.answer_item(message), 200
+        return items.accepted(message), 202
