@@ -2,44 +2,63 @@
 
 from dataclasses import dataclass
 
-from django.utils import timezone
+from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from ddio_api import tokens
 from ddio_api.errors import DdioError
-from portal.models import AppSecret, ServiceNumber
+from portal import app_records
+from portal.app_records import AppRecord
+from portal.models import ServiceNumber
 
 
 @dataclass(frozen=True)
 class App:
-    """The caller: a service number speaking through one of its secrets. Never a person."""
+    """The caller: a service number speaking through one of its tokens. Never a person."""
 
-    number: ServiceNumber
-    secret: AppSecret
+    record: AppRecord
+    token: tokens.AccessToken
+    address: str
 
     is_authenticated = True
 
     @property
     def pk(self) -> int:
-        return self.number.pk
+        return self.record.number_id
+
+    @property
+    def number(self) -> ServiceNumber:
+        return self.record.number
 
     def admit_again(self) -> "App":
-        return admit(self.secret.number_id, self.secret.generation)
+        """The app as it stands now; raises what `admit` raises.
+
+        Whoever waited asks again before answering: what killed a token meanwhile holds.
+        """
+        return admit(self.token, self.address)
 
 
-def admit(number_id: int, generation: int) -> App:
-    """The app as it stands now; raises 40001 for a dead secret and 50002 for a silenced number.
-
-    Whoever waited asks again before answering: what killed a token meanwhile holds.
-    """
-    secrets = AppSecret.objects.filter(number=number_id, generation=generation)
-    secret = secrets.select_related("number").first()
-    if secret is None or secret.frozen_at or not secret.is_live(timezone.now()):
+def admit(token: tokens.AccessToken, address: str) -> App:
+    """Let the token's app in; raises 40001 for a dead token, else what `refuse_silenced` raises."""
+    record = app_records.read(token.app_id)
+    secret = record.secret(token.generation) if record else None
+    if record is None or secret is None or secret.frozen or record.has_revoked(token.token_id):
         raise DdioError(40001)
-    if not secret.number.may_take_tokens:
+    refuse_silenced(record, address)
+    return App(record, token, address)
+
+
+def refuse_silenced(record: AppRecord, address: str) -> None:
+    """Raises 50002 for a suspended or closed number, 40164 for an address not on its list."""
+    if not record.may_take_tokens:
         raise DdioError(50002)
-    return App(secret.number, secret)
+    if not record.admits(address):
+        sentence = _(
+            "Your address, seen here as %(address)s, is not on the service number's IP list. "
+            "Its owner can add it under Credentials."
+        )
+        raise DdioError(40164, sentence % {"address": address or "?"})
 
 
 class AccessTokenAuthentication(BaseAuthentication):
@@ -47,7 +66,7 @@ class AccessTokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[App, tokens.AccessToken]:
         token = self._read(request)
-        return admit(token.number_id, token.generation), token
+        return admit(token, request.META.get("REMOTE_ADDR", "")), token
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -55,7 +74,7 @@ class AccessTokenAuthentication(BaseAuthentication):
     @staticmethod
     def _read(request: Request) -> tokens.AccessToken:
         given = request.headers.get("Authorization", "")
-        scheme, _, bearer = given.partition(" ")
+        scheme, _space, bearer = given.partition(" ")
         if given and scheme.lower() != "bearer":
             raise DdioError(41001)
         clear = bearer.strip() or request.headers.get("access-token", "").strip()

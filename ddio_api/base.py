@@ -54,9 +54,16 @@ class DdioView(APIView):
         validated: dict[str, Any] = serializer.validated_data
         return validated
 
+    def body(self) -> dict[str, Any]:
+        """The fields of the body, as `ddio_api.parsing` has them: never a list."""
+        return cast(dict[str, Any], self.request.data)
+
+    def query(self) -> dict[str, str]:
+        """The fields of the query; raises 47001 as a form does."""
+        return parse_form(self.request.META.get("QUERY_STRING", "").encode("latin-1"))
+
     def checked_query(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
-        query = self.request.META.get("QUERY_STRING", "")
-        return self.checked(serializer_class, parse_form(query.encode("latin-1")))
+        return self.checked(serializer_class, self.query())
 
     def reply(self, result: Any, status: int = 200) -> Response:
         return Response(envelope(result, request_id_of(self.request)), status=status)

@@ -33,8 +33,9 @@ def _envelope(
     shaped = shape_of(request.path)(error, request_id_of(request))
     return JsonResponse(
         shaped.body,
-        status=shaped.status,
+        status=404 if code == 40404 else shaped.status,  # WeChat's 200 is for its doors
         headers=shaped.headers,
+        content_type="application/json; charset=utf-8",
         json_dumps_params={"ensure_ascii": False},
     )
 

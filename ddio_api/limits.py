@@ -6,7 +6,10 @@ from django.utils.translation import gettext as _
 from ddio_api.errors import DdioError
 from portal import counters
 from portal.counters import Allowance
+from portal.ids import is_app_id
 from portal.networks import network_of
+
+APPS_GUESSED_AT_ONCE = 10  # whole offices have one address, and several systems behind it
 
 
 def headers(allowance: Allowance) -> dict[str, str]:
@@ -26,12 +29,18 @@ def take_request(number_id: int) -> Allowance:
 
 
 def refuse_guessing(app_id: str, address: str) -> None:
-    """Count a wrong secret per appId and address; raises 45011 past the limit.
+    """Count a wrong secret per appId and address, and per address; raises 45011 past a limit.
 
     Call it for wrong secrets only: a correct one passes whatever a stranger tried before.
     """
-    key = f"fw:wrong:{counters.this_minute()}:{app_id}:{network_of(address)}"
+    minute, network = counters.this_minute(), network_of(address)
+    app = app_id if is_app_id(app_id) else "malformed"
     limit = settings.DDIO_WRONG_SECRETS_PER_MINUTE
-    if counters.count(key, limit, counters.MINUTE_SECONDS) < 0:
-        sentence = _("Too many wrong appSecrets from your address. A right one still passes.")
-        raise DdioError(45011, sentence, retry_after=counters.seconds_to_next_minute())
+    limits = {
+        f"fw:wrong:{minute}:{app}:{network}": limit,
+        f"fw:wrong:{minute}:any:{network}": limit * APPS_GUESSED_AT_ONCE,
+    }
+    for key, at_most in limits.items():
+        if counters.count(key, at_most, counters.MINUTE_SECONDS) < 0:
+            sentence = _("Too many wrong appSecrets from your address. A right one still passes.")
+            raise DdioError(45011, sentence, retry_after=counters.seconds_to_next_minute())

@@ -13,14 +13,15 @@ from bots.chat import QUESTION_LENGTH_AT_MOST, UNSTORABLE
 from bots.feed import PAGE_AT_MOST
 from bots.models import Status
 from ddio_api.errors import DdioError
+from portal.ids import is_app_id
 
 OPEN_ID_CHARACTERS_AT_MOST = 64
 TEXT_MESSAGE = 2  # DDIO's messageType: 1 html, 2 text, 3 audio, 4 location, 5 image, 6 file, 7 card
 CLIENT = "CLIENT"
+GRANT_TYPES = ("client_credentials", "client_credential")  # OAuth's word, and WeChat's
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
-_APP_ID = re.compile("fw[0-9a-f]{16}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -132,7 +133,26 @@ class TokenSerializer(serializers.Serializer[Any]):
         asked: dict[str, Any] = super().to_internal_value(data)
         if asked["accessType"] != CLIENT:
             raise DdioError(40002)
-        if not _APP_ID.fullmatch(asked["appID"]):
+        if not is_app_id(asked["appID"]):
+            raise DdioError(40013)
+        return asked
+
+
+class WeChatTokenSerializer(serializers.Serializer[Any]):
+    """The same in WeChat's words; `force_refresh` may be there and is not looked at."""
+
+    grant_type = TextField(required=False, allow_blank=True, default="")
+    appid = TextField(max_length=64)
+    secret = TextField(max_length=256)
+
+    def to_internal_value(self, data: dict[str, Any]) -> dict[str, Any]:
+        for name, code in (("appid", 41002), ("secret", 41004)):
+            if data.get(name) in (None, ""):
+                raise DdioError(code)
+        asked: dict[str, Any] = super().to_internal_value(data)
+        if asked["grant_type"] not in GRANT_TYPES:
+            raise DdioError(40002, _("This grant_type is not supported. Use client_credential."))
+        if not is_app_id(asked["appid"]):
             raise DdioError(40013)
         return asked
 

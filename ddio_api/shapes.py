@@ -38,6 +38,8 @@ _OAUTH_ERRORS = {
     40002: "unsupported_grant_type",
     40125: "invalid_client",
     40164: "unauthorized_client",
+    41002: "invalid_client",
+    41004: "invalid_client",
     40243: "unauthorized_client",
     45011: "temporarily_unavailable",
     50002: "unauthorized_client",
@@ -61,6 +63,8 @@ def oauth(known: DdioError, request_id: str) -> Shaped:
         "request_id": request_id,
     }
     status = known.status_code if known.status_code in _OAUTH_STATUSES_OF_OUR_OWN else 400
+    if body["error"] == "invalid_client":
+        status = 401
     return Shaped(status, body, dict(known.headers))
 
 

@@ -1,8 +1,8 @@
 """accessTokens: signed, so that issuing one stores nothing and reading one asks nobody.
 
-A token names the number, the generation of the secret it was issued for, its own id and its expiry.
-Its life hangs on the secret's row and the number's state, which every call looks at; so a reset,
-a freeze or a suspension holds from the next request on, and a new token never kills an earlier one.
+A token names the app, the generation of the secret it was issued for, its own id and its expiry.
+Its life hangs on the app's record (`portal.app_records`), which every call looks at; so a reset, a
+freeze or a suspension holds from the next request on, and a new token never kills an earlier one.
 """
 
 import base64
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from django.conf import settings
 
 PREFIX = "fwat_"
-_VERSION = 1
-_LAYOUT = struct.Struct(">BQIQ12s")
+_VERSION = 2
+_LAYOUT = struct.Struct(">B8sIQ12s")  # the appId is `fw` and eight bytes in hex
 _SIGNATURE_BYTES = 16
 _SHAPE = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{60,80}}")
 
@@ -36,10 +36,10 @@ class TokenExpired(Exception):
 class AccessToken:
     """`expires` in seconds since 1970, UTC."""
 
-    number_id: int
+    app_id: str
     generation: int
     expires: int
-    token_id: bytes
+    token_id: str
 
 
 def _sign(payload: bytes, key: str) -> bytes:
@@ -52,11 +52,12 @@ def _encoded(signed: bytes) -> str:
     return base64.urlsafe_b64encode(signed).rstrip(b"=").decode()
 
 
-def issue(number_id: int, generation: int) -> tuple[str, int]:
+def issue(app_id: str, generation: int) -> tuple[str, int]:
     """A fresh token, independent of all others, and for how many seconds it is good."""
     seconds = settings.ACCESS_TOKEN_SECONDS
     expires = int(time.time()) + seconds
-    payload = _LAYOUT.pack(_VERSION, number_id, generation, expires, secrets.token_bytes(12))
+    app = bytes.fromhex(app_id.removeprefix("fw"))
+    payload = _LAYOUT.pack(_VERSION, app, generation, expires, secrets.token_bytes(12))
     signed = payload + _sign(payload, settings.TOKEN_SIGNING_KEYS[0])
     return PREFIX + _encoded(signed), seconds
 
@@ -71,7 +72,7 @@ def read(token: str) -> AccessToken:
         if _encoded(signed) != body:  # the last letter has bits to spare: one spelling only
             raise TokenInvalid
         payload, signature = signed[:-_SIGNATURE_BYTES], signed[-_SIGNATURE_BYTES:]
-        version, number_id, generation, expires, token_id = _LAYOUT.unpack(payload)
+        version, app, generation, expires, token_id = _LAYOUT.unpack(payload)
     except (binascii.Error, struct.error) as error:
         raise TokenInvalid from error
     keys = settings.TOKEN_SIGNING_KEYS
@@ -81,4 +82,4 @@ def read(token: str) -> AccessToken:
         raise TokenInvalid
     if expires <= time.time():
         raise TokenExpired
-    return AccessToken(number_id, generation, expires, token_id)
+    return AccessToken(f"fw{app.hex()}", generation, expires, token_id.hex())

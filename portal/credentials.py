@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import time
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,8 @@ from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal import audit
+from portal import app_records, audit
+from portal.app_records import AppRecord, SecretRecord
 from portal.models import AppSecret, ServiceNumber, State, User
 from portal.models.credentials import AppSecretQuerySet
 
@@ -87,6 +89,7 @@ def issue(number: ServiceNumber, *, actor: User | None, after: int | None = None
         fresh = ServiceNumber.objects.locked(number.pk)
         _refuse_a_repeated_form(fresh, after)
         issued = _add(fresh, actor)
+        app_records.changed(number.pk)
         generation = issued.row.generation
         audit.record("secret.issued", actor=actor, number=number, generation=generation)
     return issued
@@ -139,6 +142,7 @@ def reset(
         _refuse_a_repeated_form(fresh, after)
         ending = _let_die(fresh, overlap)
         issued = _add(fresh, actor)
+        app_records.changed(number.pk)
         audit.record(
             "secret.reset",
             actor=actor,
@@ -191,30 +195,40 @@ def _change(
 ) -> bool:
     """Of two who do the same at once, one does it and one entry tells of it."""
     with transaction.atomic():
+        ServiceNumber.objects.locked(secret.number_id)
         changed = bool(rows.update(**change))
         if changed:
+            app_records.changed(secret.number_id)
             audit.record(action, actor=actor, number=secret.number, generation=secret.generation)
     return changed
 
 
-def verify(app_id: str, clear: str, now: datetime | None = None) -> AppSecret | None:
-    """The live secret that this is, with its number; None where app or secret is wrong.
+def verify(app_id: str, clear: str) -> tuple[AppRecord, SecretRecord] | None:
+    """The app and the live secret that these are; None where app or secret is wrong.
 
-    An unknown app and a wrong secret take the same path: one lookup, one comparison (security.md,
-    line 12). A typing error is refused before that, whatever the app; it says nothing of it.
+    The cached record only ever says yes. Before a refusal the rows are asked, so that an unknown
+    app and a wrong secret take the same path (security.md, line 12). A typing error is refused
+    before that, whatever the app; it says nothing of it.
     Raises SecretFrozen for the right secret while it is frozen.
     """
     if not looks_right(clear):
         return None
-    live = AppSecret.objects.live(now).filter(number__app_id=app_id).select_related("number")
     theirs = digest(clear)
-    found = None
-    for candidate in live:
-        if hmac.compare_digest(candidate.digest, theirs):
-            found = candidate
-    hmac.compare_digest(theirs, digest(app_id))
-    if found is None:
-        return None
-    if found.frozen_at:
+    for look in (app_records.read, app_records.from_database):
+        record = look(app_id)
+        found = _matching(record.secrets if record else [], theirs)
+        if record and found and not found.frozen:
+            return record, found
+    if found:
         raise SecretFrozen
+    return None
+
+
+def _matching(candidates: list[SecretRecord], theirs: str) -> SecretRecord | None:
+    now = time.time()
+    found = None
+    for candidate in candidates:
+        if hmac.compare_digest(candidate.digest, theirs) and candidate.is_live(now):
+            found = candidate
+    hmac.compare_digest(theirs, digest(theirs))
     return found

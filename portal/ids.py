@@ -1,8 +1,10 @@
 """Identifiers: strings of `[A-Za-z0-9_-]` with a prefix that says what they name."""
 
+import re
 import secrets
 import time
 
+_APP_ID = re.compile("fw[0-9a-f]{16}")
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -26,6 +28,11 @@ def new_id(prefix: str) -> str:
 def new_app_id() -> str:
     """An appId: `fw` and 16 hex digits, as developers know it from WeChat's `wx…`."""
     return "fw" + secrets.token_hex(8)
+
+
+def is_app_id(text: str) -> bool:
+    """Whether it could be one: what could not is looked up nowhere."""
+    return bool(_APP_ID.fullmatch(text))
 
 
 def new_message_id() -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal import audit, outbox
+from portal import app_records, audit, outbox
 from portal.models import AuditEntry, ServiceNumber, State, User
 
 STATE_CHANGED = "number.state_changed"
@@ -99,6 +99,7 @@ def move(
         moved = here.update(state=transition.target, state_reason=reason, state_changed_at=now)
         if not moved:
             raise _too_late(number, transition)
+        app_records.changed(number.pk)
         audit.record(
             f"number.{transition.action}",
             actor=actor,

@@ -235,8 +235,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/platform/api2",
     "COMPONENT_SPLIT_REQUEST": True,
+    "APPEND_COMPONENTS": {"securitySchemes": {"oauthClient": {"type": "http", "scheme": "basic"}}},
 }
 ACCESS_TOKEN_SECONDS = integer("ACCESS_TOKEN_SECONDS", 7200, at_least=60)
+DDIO_LEGACY_DOORS = boolean("DDIO_LEGACY_DOORS", False)
 DDIO_MAX_WAIT = seconds("DDIO_MAX_WAIT", 60)
 DDIO_REQUESTS_PER_SECOND = integer("DDIO_REQUESTS_PER_SECOND", 100, at_least=1)
 DDIO_REQUEST_BURST = integer("DDIO_REQUEST_BURST", 200, at_least=1)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.core.management import call_command
 
-from portal import outbox
+from portal import app_records, outbox
 from portal.models import WorkerHeartbeat
 
 
@@ -21,5 +21,6 @@ def deliver_outbox_slowly() -> None:
 def tidy() -> None:
     """Forget what nobody needs any more: carried out, expired, or dead."""
     outbox.forget_done()
+    app_records.forget_revoked()
     WorkerHeartbeat.objects.dead().delete()
     call_command("clearsessions")

@@ -39,6 +39,7 @@ urlpatterns = [
     path("", include("bots.urls")),
     path("admin/", admin.site.urls),
     path("platform/api2/", include("ddio_api.urls")),
+    path("", include("ddio_api.foreign_urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]

@@ -17,8 +17,8 @@ from django.utils import translation
 from rest_framework.test import APIClient
 
 from bots.worker import Worker
-from ddio_api import tokens
-from portal import nudges, parts, valkey
+from ddio_api import granting, tokens
+from portal import app_records, nudges, parts, valkey
 from portal.hold import HeldResponse
 from portal.models import ServiceNumber, User
 from tests import factories
@@ -56,12 +56,22 @@ def _wait_for_valkey() -> None:
 def clean_valkey(valkey_server: None) -> None:
     valkey._Pause.until = 0.0
     redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
+    granting._Noted.at.clear()
 
 
 @pytest.fixture(autouse=True)
 def no_language_left_over() -> None:
     """A request of the test client leaves its language behind in this thread."""
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def records_told_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows a commit follows at once where a test's own transaction never commits."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction")
+    if not commits and "transactional_db" not in request.fixturenames:
+        monkeypatch.setattr(app_records, "when_committed", lambda function: function())
 
 
 _NUDGE = nudges.nudge
@@ -129,6 +139,7 @@ class DdioClient:
     BASE = "/platform/api2/"
 
     def __init__(self, token: str = "") -> None:
+        """Paths are below BASE unless they begin with a slash."""
         self._client = APIClient(raise_request_exception=False)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -138,7 +149,7 @@ class DdioClient:
         return self._finished(
             self._client.generic(
                 "POST",
-                self.BASE + path,
+                self._at(path),
                 content,
                 content_type=content_type,
                 headers=self._headers | headers,
@@ -146,11 +157,14 @@ class DdioClient:
         )
 
     def get(self, path: str, query: dict[str, Any] | None = None, **headers: str) -> HttpResponse:
-        response = self._client.get(self.BASE + path, query or {}, headers=self._headers | headers)
+        response = self._client.get(self._at(path), query or {}, headers=self._headers | headers)
         return self._finished(response)
 
     def call(self, method: str, path: str, **headers: str) -> HttpResponse:
-        return self._client.generic(method, self.BASE + path, headers=self._headers | headers)
+        return self._client.generic(method, self._at(path), headers=self._headers | headers)
+
+    def _at(self, path: str) -> str:
+        return path if path.startswith("/") else self.BASE + path
 
     @staticmethod
     def _finished(response: HttpResponse) -> HttpResponse:
@@ -161,7 +175,7 @@ class DdioClient:
 
 def ddio_client(made: ServiceNumber) -> DdioClient:
     issued = factories.secret(made)
-    return DdioClient(tokens.issue(made.pk, issued.row.generation)[0])
+    return DdioClient(tokens.issue(made.app_id, issued.row.generation)[0])
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from itertools import count
 from typing import Any
 
+from django.db import transaction
+
 from bots import chat
 from bots.models import ApiKey, Channel, KeyStatus, Message, Robot
-from portal import credentials, moderation, numbers
+from portal import app_records, credentials, moderation, numbers
 from portal.models import ServiceNumber, State, User
 
 _counter = count(1)
@@ -21,9 +23,15 @@ def number(
     """A number in the given state, with a robot but no key."""
     made = numbers.create(owner or user(), name or f"Robot {next(_counter)}", actor=None)
     Robot.objects.create(number=made, model="echo", system_prompt="Be brief.")
-    if state != State.DRAFT:
+    return made if state == State.DRAFT else put(made, state)
+
+
+def put(made: ServiceNumber, state: str) -> ServiceNumber:
+    """Move the number there, whoever may and wherever it was."""
+    with transaction.atomic():
         ServiceNumber.objects.filter(pk=made.pk).update(state=state)
-        made.refresh_from_db()
+        app_records.changed(made.pk)
+    made.refresh_from_db()
     return made
 
 

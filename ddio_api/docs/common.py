@@ -8,10 +8,11 @@ from rest_framework import serializers
 from ddio_api.errors import TABLE
 
 REQUEST_ID = "req_01kdm8x0v2a4c6e8g1h3k5m7pq"
+APP_ID = "fw0123456789abcdef"
 MESSAGE_ID = "msg_01kdm8x0v4q2c7w3n5r6t8y9za"
 CONVERSATION_ID = "conv_01kdm8x0v3b4d6f8h2j5k7m9np"
 # What every call with an accessToken may meet.
-COMMON = (-1, 40001, 41001, 42001, 45011, 47001, 50002)
+COMMON = (-1, 40001, 40164, 41001, 42001, 45011, 47001, 50002)
 
 
 class ErrorSerializer(serializers.Serializer[Any]):

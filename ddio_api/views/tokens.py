@@ -1,53 +1,77 @@
-"""The doors at which accessTokens are taken."""
+"""DDIO's and WeChat's doors at which accessTokens are taken. OAuth's are in views.oauth.
 
+Asking again issues another token and never kills an earlier one, whatever the door.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from django.utils import timezone
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ddio_api import limits, tokens
+from ddio_api import granting
 from ddio_api.base import DdioView
 from ddio_api.docs import tokens as docs
 from ddio_api.errors import DdioError
-from ddio_api.rendering import envelope
-from ddio_api.serializers import TokenSerializer
-from portal import credentials
-from portal.models import AppSecret
+from ddio_api.serializers import TokenSerializer, WeChatTokenSerializer
 from portal.request_ids import request_id_of
 
 
-class TokenView(DdioView):
-    """DDIO's token door. Asking again issues another token and never kills an earlier one."""
+class TokenDoor(DdioView):
+    """Takes an app's secret and gives a token."""
 
     authentication_classes = []
     permission_classes = []
     takes_secrets = True
 
+    def granted(self, app_id: str, app_secret: str) -> Response:
+        address = self.request.META.get("REMOTE_ADDR", "")
+        client = granting.recognise(app_id, app_secret, address)
+        return Response(granting.grant(client, request_id_of(self.request)))
+
+
+class TokenView(TokenDoor):
+    """DDIO's."""
+
     @extend_schema(**docs.TOKEN)
     def post(self, request: Request) -> Response:
-        asked = self.checked(TokenSerializer, TokenSerializer.one_spelling(request.data))
-        secret = self._verified(asked["appID"], asked["appSecret"])
-        if not secret.number.may_take_tokens:
-            raise DdioError(50002)
-        return Response(self._granted(secret))
+        return self._answer(self.body())
 
-    def _verified(self, app_id: str, clear: str) -> AppSecret:
-        try:
-            secret = credentials.verify(app_id, clear)
-        except credentials.SecretFrozen as error:
-            raise DdioError(40243) from error
-        if secret is None:
-            limits.refuse_guessing(app_id, self.request.META.get("REMOTE_ADDR", ""))
-            raise DdioError(40125)
-        return secret
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        """For old clients, where the operator opens it: a secret in a URL ends up in logs."""
+        if not settings.DDIO_LEGACY_DOORS:
+            raise MethodNotAllowed("GET")
+        return self._answer(self.query())
 
-    def _granted(self, secret: AppSecret) -> dict[str, Any]:
-        """One flat body in which the client of every door finds its own words."""
-        secret.touch(timezone.now())
-        token, seconds = tokens.issue(secret.number_id, secret.generation)
-        result = {"access_token": token, "expires_in": seconds}
-        spellings = {"accessToken": token, "expiresIn": seconds, "token_type": "Bearer"}
-        wechat = {"errcode": 0, "errmsg": "ok"}
-        return result | spellings | wechat | envelope(result, request_id_of(self.request))
+    def _answer(self, given: Mapping[str, Any]) -> Response:
+        asked = self.checked(TokenSerializer, TokenSerializer.one_spelling(given))
+        return self.granted(asked["appID"], asked["appSecret"])
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        legacy = ["GET", "HEAD"] if settings.DDIO_LEGACY_DOORS else []
+        return ["POST", *legacy]
+
+
+class StableTokenView(TokenDoor):
+    """WeChat's `stable_token`. `force_refresh` is taken and kills nothing."""
+
+    @extend_schema(**docs.STABLE_TOKEN)
+    def post(self, request: Request) -> Response:
+        asked = self.checked(WeChatTokenSerializer, self.body())
+        return self.granted(asked["appid"], asked["secret"])
+
+
+class WeChatTokenView(TokenDoor):
+    """WeChat's `token`, where the operator opens it."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        if not settings.DDIO_LEGACY_DOORS:
+            raise DdioError(40404)
+        asked = self.checked(WeChatTokenSerializer, self.query())
+        return self.granted(asked["appid"], asked["secret"])

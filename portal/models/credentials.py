@@ -17,6 +17,11 @@ class AppSecretQuerySet(models.QuerySet["AppSecret"]):
         unexpired = Q(expires_at=None) | Q(expires_at__gt=now)
         return self.filter(unexpired, revoked_at=None)
 
+    def note_use(self, now: datetime) -> None:
+        """Note that these were used: at most once a minute, whoever else notes it too."""
+        stale = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_IS_NOTED_EVERY)
+        self.filter(stale).update(last_used_at=now)
+
 
 class AppSecret(models.Model):
     """One appSecret of a number. The secret itself is shown once and never stored."""
@@ -45,14 +50,6 @@ class AppSecret(models.Model):
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
-
-    def touch(self, now: datetime) -> None:
-        """Note that the secret was used: at most once a minute, whoever else notes it too."""
-        noted_before = now - USE_IS_NOTED_EVERY
-        if self.last_used_at and self.last_used_at > noted_before:
-            return
-        stale = Q(last_used_at=None) | Q(last_used_at__lte=noted_before)
-        AppSecret.objects.filter(stale, pk=self.pk).update(last_used_at=now)
 
 
 class RevokedTokenQuerySet(models.QuerySet["RevokedToken"]):

@@ -67,9 +67,5 @@ class ServiceNumber(models.Model):
         self.name_key = names.comparison_key(self.name)
 
     @property
-    def may_take_tokens(self) -> bool:
-        return self.state not in (State.SUSPENDED, State.CLOSED)
-
-    @property
     def answers_people(self) -> bool:
         return self.state == State.APPROVED

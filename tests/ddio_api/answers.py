@@ -14,7 +14,7 @@ from django.db import close_old_connections
 from bots import claims, settlement
 from bots.following import Place
 from bots.models import Message, Status
-from ddio_api import streams
+from ddio_api import authentication, streams, tokens
 from ddio_api.authentication import App
 from portal.models import ServiceNumber
 from tests import factories
@@ -91,7 +91,9 @@ def events(chunks: list[bytes]) -> list[Sse]:
 
 def app_of(message: Message) -> App:
     """A caller who may see the message."""
-    return App(message.number, factories.secret(message.number).row)
+    number = message.number
+    generation = factories.secret(number).row.generation
+    return authentication.admit(tokens.read(tokens.issue(number.app_id, generation)[0]), "")
 
 
 async def collect(app: App, message_id: str, last_event_id: str = "") -> list[Sse]:

@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 
 from ddio_api import tokens
-from portal import credentials
+from portal import app_records, credentials
 from portal.models import ServiceNumber, State
 from tests import factories
 from tests.conftest import DdioClient, ddio_client
@@ -32,7 +32,7 @@ class Scene:
         return ddio_client(self.number)
 
     def move(self, state: str) -> None:
-        ServiceNumber.objects.filter(pk=self.number.pk).update(state=state)
+        factories.put(self.number, state)
 
     def token(self, **body: Any) -> HttpResponse:
         return self.anonymous.post("token", body, **self.headers)
@@ -93,6 +93,14 @@ def wrong_secret(it: Scene) -> HttpResponse:
     return it.token(appID=it.number.app_id, appSecret=credentials.new_secret())
 
 
+@scene(40164)
+def from_elsewhere(it: Scene) -> HttpResponse:
+    client = it.client
+    it.number.networks.create(network="198.51.100.0/24")
+    app_records.changed(it.number.pk)
+    return it.read(client)
+
+
 @scene(40243)
 def frozen(it: Scene) -> HttpResponse:
     issued = factories.secret(it.number)
@@ -131,7 +139,7 @@ def no_secret(it: Scene) -> HttpResponse:
 def expired(it: Scene) -> HttpResponse:
     it.settings.ACCESS_TOKEN_SECONDS = 0
     generation = factories.secret(it.number).row.generation
-    return it.read(DdioClient(tokens.issue(it.number.pk, generation)[0]))
+    return it.read(DdioClient(tokens.issue(it.number.app_id, generation)[0]))
 
 
 @scene(43002)
@@ -172,7 +180,6 @@ def wrong_field(it: Scene) -> HttpResponse:
 @scene(48001)
 def not_approved(it: Scene) -> HttpResponse:
     it.move(State.IN_REVIEW)
-    it.number.refresh_from_db()
     return it.send()
 
 

@@ -46,7 +46,7 @@ def test_a_request_produces_each_row_of_the_table(scene, code):
     assert body["request_id"] == answer.headers["X-Request-ID"]
 
 
-@pytest.mark.parametrize("code", sorted(set(TABLE) - {48001}))
+@pytest.mark.parametrize("code", sorted(set(TABLE) - {40164, 48001}))
 def test_the_sentence_is_the_tables(scene, code):
     assert SCENES[code](scene).json()["msg"] == str(TABLE[code].message)
 

@@ -16,6 +16,7 @@ PATH = "/platform/api2/schema/"
 DOCS = "/platform/api2/docs/"
 OPERATIONS = [(f"{method} {path}", operation) for path, method, operation in operations()]
 EACH = pytest.mark.parametrize("operation", [each for _, each in OPERATIONS], ids=dict(OPERATIONS))
+DDIO = " /platform/api2/"
 HAN = re.compile("[\u4e00-\u9fff]")
 
 
@@ -64,6 +65,10 @@ def test_it_names_every_door():
         "/platform/api2/chat/feedback",
         "/platform/api2/chat/feedback/{message_id}",
         "/platform/api2/chat/feedback/{message_id}/stream",
+        "/oauth2/token",
+        "/oauth2/revoke",
+        "/.well-known/oauth-authorization-server",
+        "/cgi-bin/stable_token",
     }
 
 
@@ -94,7 +99,7 @@ def test_every_example_is_what_the_schema_says(operation):
     assert wrong == []
 
 
-@EACH
+@pytest.mark.parametrize("operation", [each for name, each in OPERATIONS if DDIO in name])
 def test_every_operation_lists_the_errors_of_everyone(operation):
     listed = listed_errors(operation)
     everyones = {-1, 47001, 45011, 50002}
@@ -105,7 +110,7 @@ def test_every_operation_lists_the_errors_of_everyone(operation):
 @EACH
 def test_every_operation_with_a_token_lists_what_may_be_wrong_with_it(operation):
     missing = {40001, 41001, 42001} - listed_errors(operation)
-    assert not missing or "security" not in operation
+    assert not missing or {"bearer": []} not in operation.get("security", [])
 
 
 def listed_errors(operation) -> set[int]:
@@ -126,10 +131,11 @@ def test_every_code_of_the_table_is_listed_somewhere():
 def test_every_error_is_listed_under_its_status():
     wrong = [
         (status, example["value"]["code"])
-        for _name, operation in OPERATIONS
+        for name, operation in OPERATIONS
         for status, _kind, content in contents(operation)
         for example in content["examples"].values()
-        if status.startswith("4") and TABLE[example["value"]["code"]].status != int(status)
+        if status.startswith("4") and DDIO in name
+        if TABLE[example["value"]["code"]].status != int(status)
     ]
     assert wrong == []
 

@@ -322,11 +322,12 @@ def test_a_message_that_is_gone_ends_the_stream(message):
 def test_a_token_that_dies_meanwhile_ends_the_stream_with_error(message, monkeypatch):
     monkeypatch.setattr(following, "LOOK_SECONDS", 0.05)
     app = app_of(message)
+    secret = message.number.secrets.get()
 
     async def revoked_meanwhile() -> list[bytes]:
         stream = streams.chunks(app, message.pk, following.Place())
         begun = [await anext(stream)]
-        await in_thread(credentials.revoke, app.secret, actor=None)
+        await in_thread(credentials.revoke, secret, actor=None)
         async with asyncio.timeout(5):
             return begun + [chunk async for chunk in stream]
 
