@@ -129,6 +129,11 @@ API = {
     "ddio-stream": Row(NO_TOKEN, NO_TOKEN, {"message_id": "main.message"}),
     "ddio-schema": Row(ALL_200, ALL_405),
     "ddio-docs": Row(ALL_200, ALL_405),
+    "oauth-token": Row(ALL_405, "400 400 400 400 400"),
+    "oauth-revoke": Row(ALL_405, "400 400 400 400 400"),
+    "oauth-metadata": Row(ALL_200, ALL_405),
+    "wechat-stable-token": Row(ALL_200, ALL_200),  # WeChat's: what went wrong is in errcode
+    "wechat-token": Row(ALL_200, ALL_200),
     "ddio-root": Row(ALL_404, ALL_404),
     "ddio-unknown": Row(ALL_404, ALL_404, {"rest": "nothing"}),
 }
