@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -20,6 +22,7 @@ from ddio_api.shapes import answer_exception
 from portal.hold import HeldResponse, in_thread
 from portal.models import ServiceNumber
 from portal.request_ids import request_id_of
+from portal.slots import COME_AGAIN_SECONDS, Slots
 
 Reply = tuple[Any, int]  # a result for the envelope, and the HTTP status
 
@@ -68,20 +71,29 @@ class DdioView(APIView):
     def reply(self, result: Any, status: int = 200) -> Response:
         return Response(envelope(result, request_id_of(self.request)), status=status)
 
+    def slots(self) -> Slots:
+        """Those in which the app's calls may wait; raises 45011 where none is free."""
+        slots = Slots({f"app:{self.app.pk}": settings.DDIO_HELD_PER_APP})
+        if slots.are_full():
+            sentence = _("Too many of your calls wait or stream. Close some, or wait a moment.")
+            raise DdioError(45011, sentence, retry_after=COME_AGAIN_SECONDS)
+        return slots
+
     def hold(self, until: Callable[[], Awaitable[None]], then: Callable[[], Reply]) -> HttpResponse:
         """Answer later: `until` is awaited without thread or connection, `then` reads again.
 
         What either raises becomes the same envelope as it would without the wait. A token that was
         killed during the wait gets nothing any more.
         """
-        app = self.app
+        app, slots = self.app, self.slots()
 
         def once_more() -> Reply:
             app.admit_again()
             return then()
 
         async def reply() -> Reply:
-            await until()
+            with slots.taken():
+                await until()
             return await in_thread(once_more)
 
         async def wait(response: HeldResponse) -> None:

@@ -14,6 +14,7 @@ from bots.chat_forms import AskForm, RatingForm
 from bots.following import Place
 from bots.models import Conversation, Message
 from portal.hold import HeldStream
+from portal.slots import COME_AGAIN_SECONDS
 
 
 @require_POST
@@ -88,11 +89,11 @@ def stream(request: HttpRequest, door: Door, message_id: str) -> HttpResponse:
     place = Place.parse(request.headers.get("Last-Event-ID") or request.GET.get("from", ""))
     if place.ended:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    reader = open_streams.Reader(found.person_id, request.META.get("REMOTE_ADDR", ""))
-    if reader.has_too_many():
-        wait = {"Retry-After": str(open_streams.COME_AGAIN_SECONDS)}
+    slots = open_streams.slots(found.person_id, request.META.get("REMOTE_ADDR", ""))
+    if slots.are_full():
+        wait = {"Retry-After": str(COME_AGAIN_SECONDS)}
         return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers=wait)
-    return HeldStream(lambda: reader.counted(chat_stream.chunks(door, found.pk, place)))
+    return HeldStream(lambda: slots.counted(chat_stream.chunks(door, found.pk, place)))
 
 
 @require_POST

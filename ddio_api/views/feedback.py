@@ -78,7 +78,8 @@ class StreamView(DdioView):
         place = Place.parse(request.headers.get("Last-Event-ID", ""))
         if place.ended:
             return HttpResponse(status=204)
-        return HeldStream(lambda: streams.chunks(self.app, message.pk, place))
+        slots = self.slots()
+        return HeldStream(lambda: slots.counted(streams.chunks(self.app, message.pk, place)))
 
 
 def message_of(view: DdioView, message_id: str) -> Message:

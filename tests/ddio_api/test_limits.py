@@ -12,6 +12,7 @@ from bots.models import Message
 from ddio_api import limits
 from ddio_api.errors import DdioError
 from portal import counters, credentials, valkey
+from portal.slots import Slots
 from tests import factories
 from tests.conftest import DdioClient
 from tests.ddio_api.answers import settle
@@ -268,3 +269,24 @@ def test_an_unknown_app_is_counted_alike(anonymous, db, noon):
 
 def test_guesses_are_counted_without_valkey(anonymous, number, noon, without_valkey):
     assert guess(anonymous, number.app_id, 31) == [40125] * 30 + [45011]
+
+
+# Waiting ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["chat/feedback?wait=5", "chat/feedback/{pk}/stream"])
+def test_an_app_holds_so_many_calls_and_no_more(client_of_alice, number, settings, path):
+    settings.DDIO_HELD_PER_APP = 1
+    message = factories.message(number)
+    with Slots({f"app:{number.pk}": 1}).taken():
+        refused = client_of_alice.call("GET", path.format(pk=message.pk))
+    assert (refused.status_code, refused.json()["code"]) == (429, 45011)
+    assert refused.headers["Retry-After"] == "5"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_that_waited_gives_its_place_back(client_of_alice, number, settings):
+    settings.DDIO_HELD_PER_APP = 1
+    statuses = [client_of_alice.get("chat/feedback", {"wait": 0.01}).status_code for _ in "12"]
+    assert statuses == [200, 200]
