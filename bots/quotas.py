@@ -1,6 +1,7 @@
 """The day's quotas of asking: of a number, of a person, and of guests at one address.
 
-Every door asks through `ask` here. Days are those of UTC.
+Every door asks through `ask` here; what a number says unasked has quotas of its own (`bots.news`).
+Days are those of UTC.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ class Whose(StrEnum):
     PERSON = "person"
     GUEST = "guest"
     ADDRESS = "address"
+    NEWS = "news"
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True)
@@ -56,24 +59,25 @@ def ask(question: chat.Question, *narrower: Limit) -> Message:
         Limit(Whose.PERSON, f"{number}:{question.open_id}", settings.ASKS_PER_PERSON_AND_DAY),
         *narrower,
     ]
-    with _reserved(limits) as reservation:
+    with reserved(limits) as reservation:
         message = chat.ask(question)
         reservation.kept = message.is_new
     return message
 
 
 @dataclass
-class _Reservation:
-    """One ask's share of the quotas, given back unless it is kept."""
+class Reservation:
+    """One act's share of the quotas, given back unless it is kept."""
 
     keys: list[str]
     kept: bool = False
 
 
 @contextmanager
-def _reserved(limits: list[Limit]) -> Iterator[_Reservation]:
+def reserved(limits: list[Limit]) -> Iterator[Reservation]:
+    """One of each limit, given back unless the caller keeps it; raises QuotaUsedUp."""
     day = counters.today()
-    reservation = _Reservation([])
+    reservation = Reservation([])
     try:
         for limit in limits:
             key = f"fw:asks:{day}:{limit.whose}:{limit.name}"

@@ -248,6 +248,8 @@ ASKS_PER_NUMBER_AND_DAY = integer("ASKS_PER_NUMBER_AND_DAY", 10_000, at_least=1)
 ASKS_PER_PERSON_AND_DAY = integer("ASKS_PER_PERSON_AND_DAY", 2_000, at_least=1)
 GUEST_ASKS_PER_DAY = integer("GUEST_ASKS_PER_DAY", 20, at_least=1)
 GUEST_ASKS_PER_ADDRESS_AND_DAY = integer("GUEST_ASKS_PER_ADDRESS_AND_DAY", 200, at_least=1)
+NEWS_PER_NUMBER_AND_DAY = integer("NEWS_PER_NUMBER_AND_DAY", 100, at_least=1)
+MESSAGES_PER_NUMBER_AND_DAY = integer("MESSAGES_PER_NUMBER_AND_DAY", 10_000, at_least=1)
 PENDING_PER_PERSON = integer("PENDING_PER_PERSON", 20, at_least=1)
 
 # Answering (the rules are in docs/decisions/0002) ------------------------------------------------

@@ -1,3 +1,4 @@
+from bots.models.audience import Audience, Follower, News
 from bots.models.chat import Channel, Conversation, Message, Person, Rating, Status
 from bots.models.feed import FeedCounter, FeedEntry, IdempotencyKey, Kind
 from bots.models.keys import ApiKey, KeyStatus, KeyVerdict
@@ -5,15 +6,18 @@ from bots.models.robots import Robot
 
 __all__ = [
     "ApiKey",
+    "Audience",
     "Channel",
     "Conversation",
     "FeedCounter",
     "FeedEntry",
+    "Follower",
     "IdempotencyKey",
     "KeyStatus",
     "KeyVerdict",
     "Kind",
     "Message",
+    "News",
     "Person",
     "Rating",
     "Robot",

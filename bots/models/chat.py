@@ -43,6 +43,8 @@ class Person(models.Model):
     open_id = models.CharField("openID", max_length=64)
     user = models.ForeignKey("portal.User", models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    # The `seq` of the newest of the number's news that the person has seen.
+    news_seen = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("person")
