@@ -19,6 +19,7 @@ OPEN_ID_CHARACTERS_AT_MOST = 64
 TEXT_MESSAGE = 2  # DDIO's messageType: 1 html, 2 text, 3 audio, 4 location, 5 image, 6 file, 7 card
 CLIENT = "CLIENT"
 GRANT_TYPES = ("client_credentials", "client_credential")  # OAuth's word, and WeChat's
+ONE_PERSON, ALL_FOLLOWERS = "user", "all"  # DDIO's chatScene
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
@@ -175,6 +176,13 @@ class LimitField(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
+def place_in_list(cursor: str) -> int:
+    """What the cursor of a list that is numbered stands for; "" is its start."""
+    if cursor and not _CURSOR.fullmatch(cursor):
+        raise serializers.ValidationError(_("Use the next_cursor of an earlier page."))
+    return int(cursor or 0)
+
+
 class FeedQuerySerializer(serializers.Serializer[Any]):
     cursor = TextField(required=False, allow_blank=True, default="", max_length=18)
     limit = LimitField(min_value=1, max_value=PAGE_AT_MOST, required=False, default=20)
@@ -186,13 +194,55 @@ class FeedQuerySerializer(serializers.Serializer[Any]):
     wait = WaitField()
 
     def validate_cursor(self, cursor: str) -> int:
-        if cursor and not _CURSOR.fullmatch(cursor):
-            raise serializers.ValidationError(_("Use the next_cursor of an earlier page."))
-        return int(cursor or 0)
+        return place_in_list(cursor)
 
 
 class ItemQuerySerializer(serializers.Serializer[Any]):
     wait = WaitField()
+
+
+class MessageSendSerializer(serializers.Serializer[Any]):
+    """A message from the number: to `receTargetID`, or to all who follow and nobody by name."""
+
+    receTargetID = OpenIdField(
+        max_length=OPEN_ID_CHARACTERS_AT_MOST,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        default=None,
+        help_text=gettext_lazy("The person's openID; leave it out where chatScene is `all`."),
+    )
+    messageType = serializers.ChoiceField(
+        choices=[TEXT_MESSAGE],
+        required=False,
+        default=TEXT_MESSAGE,
+        error_messages={"invalid_choice": gettext_lazy("Only text is sent: messageType 2.")},
+    )
+    message = MessageField()
+    chatScene = serializers.ChoiceField(
+        choices=[ONE_PERSON, ALL_FOLLOWERS],
+        required=False,
+        default=ONE_PERSON,
+        help_text=gettext_lazy("`user`: to receTargetID. `all`: to everybody who follows."),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        sentence = ""
+        if attrs["chatScene"] == ALL_FOLLOWERS and attrs["receTargetID"]:
+            sentence = _("Leave it out where chatScene is all, or name a person with user.")
+        elif attrs["chatScene"] == ONE_PERSON and not attrs["receTargetID"]:
+            sentence = _("Name the person's openID, or send to all with chatScene all.")
+        if sentence:
+            raise serializers.ValidationError({"receTargetID": [sentence]})
+        return attrs
+
+
+class FollowersQuerySerializer(serializers.Serializer[Any]):
+    cursor = TextField(required=False, allow_blank=True, default="", max_length=18)
+    limit = LimitField(min_value=1, max_value=PAGE_AT_MOST, required=False, default=20)
+
+    def validate_cursor(self, cursor: str) -> int:
+        return place_in_list(cursor)
 
 
 def idempotency_key(header: str | None) -> str:

@@ -4,7 +4,7 @@ from django.urls import path
 
 from ddio_api import documentation
 from ddio_api.base import UnknownPath
-from ddio_api.views import chat, feedback, tokens
+from ddio_api.views import chat, feedback, news, tokens
 
 urlpatterns = [
     path("token", tokens.TokenView.as_view(), name="ddio-token"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path(
         "chat/feedback/<str:message_id>/stream", feedback.StreamView.as_view(), name="ddio-stream"
     ),
+    path("message/send", news.MessageSendView.as_view(), name="ddio-message-send"),
+    path("followers", news.FollowersView.as_view(), name="ddio-followers"),
     path("schema/", documentation.SchemaView.as_view(), name="ddio-schema"),
     path("docs/", documentation.DocsView.as_view(), name="ddio-docs"),
     path("", UnknownPath.as_view(), name="ddio-root"),

@@ -23,6 +23,8 @@ CALLS = {
     "feed": lambda client: client.get("chat/feedback"),
     "item": lambda client: client.get("chat/feedback/msg_0"),
     "stream": lambda client: client.get("chat/feedback/msg_0/stream"),
+    "news": lambda client: client.post("message/send", {"message": "x", "chatScene": "all"}),
+    "followers": lambda client: client.get("followers"),
 }
 EACH_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 

@@ -102,6 +102,8 @@ def test_retry_after_is_never_too_early_and_never_zero(seconds, header):
         ("chat/feedback/msg_0", "DELETE", "GET"),
         ("chat/feedback/msg_0/stream", "POST", "GET"),
         ("chat/feedback", "FOO", "GET"),
+        ("message/send", "GET", "POST"),
+        ("followers", "POST", "GET"),
         ("chat/feedback", "OPTIONS", "GET"),
         ("schema/", "POST", "GET"),
         ("docs/", "POST", "GET"),

@@ -69,6 +69,8 @@ def test_it_names_every_door():
         "/oauth2/revoke",
         "/.well-known/oauth-authorization-server",
         "/cgi-bin/stable_token",
+        "/platform/api2/message/send",
+        "/platform/api2/followers",
     }
 
 
