@@ -17,7 +17,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
-from bots import people
+from bots import news, people
 from bots.models import Channel, Conversation, Message, Person, Robot
 from portal.access import is_htmx
 from portal.models import ServiceNumber, State, User
@@ -48,6 +48,14 @@ class Door:
     @cached_property
     def person(self) -> Person | None:
         return people.known(self.number, self.user, self.guest)
+
+    @cached_property
+    def inbox(self) -> news.Inbox | None:
+        return news.Inbox(self.person) if self.person else None
+
+    @property
+    def follows(self) -> bool:
+        return self.inbox is not None and self.inbox.followed_from is not None
 
     @property
     def is_owner(self) -> bool:
@@ -136,9 +144,11 @@ def _entered(request: HttpRequest, handle: str, user: User | None, guest: str) -
 
 
 def _refuse_newcomers(door: Door) -> None:
-    """A number that is silent now may be read by those who talked with it before."""
-    has_talked = door.person and door.person.conversations.exists()
-    if door.number.state in NOT_PUBLIC or not has_talked:
+    """A number that is silent now may be read by those who talked with it, or heard from it."""
+    was_here = (
+        door.person and door.inbox and (door.person.conversations.exists() or door.inbox.is_in_use)
+    )
+    if door.number.state in NOT_PUBLIC or not was_here:
         raise Http404
 
 

@@ -14,6 +14,7 @@ from bots import demo, faults, pending, people, ratings, rendered, robots
 from bots.access import Door
 from bots.chat_forms import AskForm, RatingForm
 from bots.models import Conversation, Message, Robot, Status
+from bots.news import Unread
 
 MESSAGES_SHOWN = 50
 CONVERSATIONS_SHOWN = 30
@@ -114,20 +115,29 @@ def context(
 ) -> dict[str, Any]:
     """Everything that the page's template needs."""
     found = _messages(conversation, before) if conversation else []
-    listed = _conversations(door, older)
     messages = _in_line(reversed(found[:MESSAGES_SHOWN]))
     return {
-        "door": door,
-        "number": door.number,
-        **_words(door),
+        **frame(door, older),
         "conversation": conversation,
         "shown": messages,
         "earlier": found[MESSAGES_SHOWN - 1].position if len(found) > MESSAGES_SHOWN else None,
         "is_past": before is not None,
-        "conversations": listed[:CONVERSATIONS_SHOWN],
-        "older": listed[CONVERSATIONS_SHOWN - 1] if len(listed) > CONVERSATIONS_SHOWN else None,
         "suggestions": [] if conversation else suggestions(door.robot),
         "form": form or _empty_form(door, conversation),
+    }
+
+
+def frame(door: Door, older: Conversation | None = None) -> dict[str, Any]:
+    """What all pages of a number's chat share: its head, and the list beside them."""
+    listed = _conversations(door, older)
+    return {
+        "door": door,
+        "number": door.number,
+        **_words(door),
+        "follows": door.follows,
+        "unread": door.inbox.unread() if door.inbox else Unread(),
+        "conversations": listed[:CONVERSATIONS_SHOWN],
+        "older": listed[CONVERSATIONS_SHOWN - 1] if len(listed) > CONVERSATIONS_SHOWN else None,
     }
 
 

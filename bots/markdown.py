@@ -6,6 +6,7 @@ What is longer than LENGTH_AT_MOST is shown as plain text: the worst input of th
 less than a second, and the time grows faster than the length.
 """
 
+import html
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 import nh3
 import pygments
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -74,6 +75,11 @@ def to_html(text: str) -> SafeString:
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
     return mark_safe(cleaned)  # noqa: S308  # nosec B308 B703  (nh3 has just cleaned it)
+
+
+def words_of(rendered: SafeString) -> str:
+    """The words of rendered text in one line, as text: not safe to be shown unescaped."""
+    return " ".join(html.unescape(strip_tags(rendered)).split())
 
 
 class _Renderer(RendererHTML):

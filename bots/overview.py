@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from bots import followers
 from bots.models import ApiKey, FeedEntry, KeyStatus, Kind, Message, Robot, Status
 from portal.models import ServiceNumber, State, User
 
@@ -215,7 +216,9 @@ def _token_step(number: ServiceNumber) -> Step:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of the last seven days, but for `asked_today` (24 hours) and the time of an answer."""
+    """Of the last seven days, but for `asked_today` (24 hours), the followers, and the time of an
+    answer.
+    """
 
     asked_today: int
     asked: int
@@ -223,6 +226,7 @@ class Figures:
     failed: int
     likes: int
     dislikes: int
+    followers: int
     answer_seconds: float | None
 
 
@@ -236,7 +240,8 @@ def figures(number: ServiceNumber) -> Figures:
         likes=Count("pk", filter=Q(rating="like")),
         dislikes=Count("pk", filter=Q(rating="dislike")),
     )
-    return Figures(**counted, answer_seconds=_median_seconds(number))
+    followed = followers.count(number)
+    return Figures(**counted, followers=followed, answer_seconds=_median_seconds(number))
 
 
 def _median_seconds(number: ServiceNumber) -> float | None:

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from bots.views import chat, chat_messages, console, feedback, keys, review, robot
+from bots.views import chat, chat_messages, chat_news, console, feedback, keys, review, robot
 
 number = [
     path("", console.overview, name="number"),
@@ -24,6 +24,9 @@ desk = [
 talk = [
     path("", chat.chat, name="chat"),
     path("ask/", chat_messages.ask, name="chat-ask"),
+    path("follow/", chat_news.follow, name="chat-follow"),
+    path("news/", chat_news.news, name="chat-news"),
+    path("news/seen/", chat_news.seen, name="chat-news-seen"),
     path("messages/<str:message_id>/", chat_messages.message, name="chat-message"),
     path("messages/<str:message_id>/stream/", chat_messages.stream, name="chat-stream"),
     path("messages/<str:message_id>/stop/", chat_messages.stop, name="chat-stop"),

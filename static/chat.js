@@ -148,6 +148,7 @@ const begin = ({ conversation, conversationUrl }) => {
 const take = (asked) => {
   if (page.past !== undefined) return location.assign(asked.dataset.conversationUrl);
   merge(asked.querySelector("article"), settled);
+  document.getElementById("news-card")?.remove(); // the person has gone on to something else
   if (page.conversation !== asked.dataset.conversation) begin(asked.dataset);
   goToTheEnd();
   follow();

@@ -39,6 +39,10 @@ def conversation(name: str, key: str) -> Page:
     return Page(name, "chat-conversation", "alice", given)
 
 
+def of_news(name: str, key: str, role: str = "alice") -> Page:
+    return Page(name, "chat-news", role, {"handle": f"{key}.handle"})
+
+
 def account(route: str, role: str = "alice", **arguments: str) -> Page:
     return Page(route.removeprefix("account_").replace("_", "-"), route, role, arguments)
 
@@ -115,6 +119,13 @@ CHAT = [
         conversation(f"chat-{key}", key)
         for key in ("main", "draft", "in_review", "suspended", "closed")
     ],
+    of_chat("chat-unread-news", "guests"),
+    of_news("news", "main"),
+    of_news("news-nothing-yet", "charlies"),
+    of_news("news-not-followed", "main", "newcomer"),
+    of_news("news-draft", "draft"),
+    of_news("news-suspended", "suspended"),
+    of_news("news-guest", "guests", "anonymous"),
 ]
 
 OTHERS = [
@@ -137,6 +148,8 @@ NO_PAGE = {
     "chat-ask": "a change",
     "chat-stop": "a change",
     "chat-rating": "a change",
+    "chat-follow": "a change",
+    "chat-news-seen": "a change",
     "key-row": "a part of number-keys",
     "chat-message": "a part of chat-conversation",
     "chat-stream": "a stream of events",
@@ -155,6 +168,8 @@ NO_PAGE = {
     "oauth-metadata": "the open interface: JSON",
     "wechat-stable-token": "the open interface: JSON",
     "wechat-token": "the open interface: JSON",
+    "ddio-message-send": "the open interface: JSON",
+    "ddio-followers": "the open interface: JSON",
     "ddio-root": "the open interface: JSON",
     "ddio-unknown": "the open interface: JSON",
     "ddio-schema": "the open interface: YAML",

@@ -9,8 +9,18 @@ from itertools import count
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
-from bots import ratings, settlement
-from bots.models import ApiKey, Channel, KeyStatus, KeyVerdict, Message, Person, Robot, Status
+from bots import followers, ratings, settlement
+from bots.models import (
+    ApiKey,
+    Channel,
+    KeyStatus,
+    KeyVerdict,
+    Message,
+    News,
+    Person,
+    Robot,
+    Status,
+)
 from portal import audit, credentials, moderation, numbers
 from portal.models import ServiceNumber, State, User
 from tests.browser import scene
@@ -32,6 +42,7 @@ def build(provider_url: str) -> dict[str, str]:
     shown = _hostile(alice, short(60)[0], provider_url)
     messages = _conversation(shown, alice, Channel.WEB)
     _strangers(shown)
+    _news(shown, alice)
     keys = _keys(shown, provider_url)
     credentials.issue(shown, actor=alice)
     audit.record("number.edit", actor=alice, number=shown, old=EVERYTHING, new=EVERYTHING)
@@ -81,6 +92,15 @@ def _conversation(made: ServiceNumber, user: User, channel: str) -> list[Message
         messages.append(scene.said(made, person, channel, payload, told))
         ratings.rate(messages[-1], "dislike", payload)
     return messages
+
+
+def _news(made: ServiceNumber, user: User) -> None:
+    """Each payload as a message to her who follows."""
+    following = followers.follow(made, user)
+    News.objects.bulk_create(
+        News(number=made, seq=seq, text=payload, accepted=1)
+        for seq, payload in enumerate(PAYLOADS, start=following.seq + 1)
+    )
 
 
 def _strangers(made: ServiceNumber) -> None:

@@ -18,7 +18,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.db import transaction
 from PIL import Image
 
-from bots import chat, ratings, settlement
+from bots import chat, followers, news, ratings, settlement
 from bots.models import (
     ApiKey,
     Channel,
@@ -56,6 +56,7 @@ CANARIES = {
     "question": "canary-question-4c9d",
     "answer": "canary-answer-a6f2",
     "comment": "canary-comment-58be",
+    "news": "canary-news-2ab4",
     "owner": "alice@example.org",
 }
 MARKDOWN = """# A heading
@@ -153,6 +154,7 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
     made |= names_of("guests", guests, talk(guests, alice))
     theirs = number(people["charlie"], "查理的机器人", State.APPROVED, moderator)
     made |= names_of("charlies", theirs, talk(theirs, people["charlie"]))
+    followers.follow(theirs, alice)
     by_moderator = number(moderator, "Moderator's own", State.DRAFT, None)
     moderation.move(by_moderator, moderation.SUBMIT, actor=moderator)
     made |= names_of("moderators", by_moderator, [])
@@ -191,6 +193,7 @@ def bring(made: ServiceNumber, state: State, moderator: User | None) -> None:
         moderation.move(made, moderation.SUBMIT, actor=owner)
     if state in (State.APPROVED, State.SUSPENDED):
         moderation.move(made, moderation.APPROVE, actor=moderator)
+        send_news(made)
     if state == State.REJECTED:
         moderation.move(made, moderation.REJECT, actor=moderator, reason=reason)
     if state == State.SUSPENDED:
@@ -225,6 +228,17 @@ def _every_verdict(made: ServiceNumber, provider_url: str) -> None:
         key.save()
         if status != KeyStatus.PENDING:
             key.take_verdict(status, f"the provider said so: {CANARIES['evidence']}")
+
+
+def send_news(made: ServiceNumber) -> None:
+    """To its owner, who follows it: the others must read none of it."""
+    person = followers.follow(made, made.owner).person
+    for text in [*["We are open as always."] * news.PAGE, MARKDOWN]:
+        news.send(news.Notice(made, text))
+    news.see(person, person.follower.seq + news.PAGE)
+    is_alices = made.owner.email == email_of("alice")
+    words = CANARIES["news"] if is_alices else "您的订单已发货"
+    news.send(news.Notice(made, f"Your order is **on its way**. {words}", person.open_id))
 
 
 # Conversations ----------------------------------------------------------------------------------

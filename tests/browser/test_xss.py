@@ -121,6 +121,11 @@ def of_chat(planted: dict[str, str]) -> list[str]:
     ]
 
 
+def of_news(planted: dict[str, str]) -> list[str]:
+    path = reverse("chat-news", args=[planted["hostile.handle"]])
+    return [path, *[f"{path}?before={seq}" for seq in range(len(PAYLOADS) + 1, 2, -20)]]
+
+
 def of_feedback(planted: dict[str, str]) -> list[str]:
     path = reverse("number-feedback", args=[planted["hostile"]])
     return [path, *[f"{path}?before={seq}" for seq in range(20, 20 * FEEDBACK_PAGES, 20)]]
@@ -135,6 +140,7 @@ def of_desk(planted: dict[str, str]) -> list[str]:
 
 WALKS = {
     "chat": ("alice", of_chat),
+    "news": ("alice", of_news),
     "console": ("alice", of_number),
     "feedback": ("alice", of_feedback),
     "desk": ("moderator", of_desk),

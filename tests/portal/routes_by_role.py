@@ -87,6 +87,9 @@ TALK = {
     "chat-stream": Row(OWNER_200, ALL_405, MESSAGE),
     "chat-stop": Row(ALL_405, OWNER_303, MESSAGE),
     "chat-rating": Row(ALL_405, OWNER_303, MESSAGE, {"rating": "like"}),
+    "chat-follow": Row(ALL_405, PEOPLE_302, CHAT, {"following": "yes"}),
+    "chat-news": Row(PEOPLE_200, ALL_405, CHAT),
+    "chat-news-seen": Row(ALL_405, PEOPLE_302, CHAT, {"seq": "1"}),
 }
 
 # django-allauth's; the examples stop at its first question.
@@ -127,6 +130,8 @@ API = {
     "ddio-feed": Row(NO_TOKEN, NO_TOKEN),
     "ddio-feed-item": Row(NO_TOKEN, NO_TOKEN, {"message_id": "main.message"}),
     "ddio-stream": Row(NO_TOKEN, NO_TOKEN, {"message_id": "main.message"}),
+    "ddio-message-send": Row(NO_TOKEN, NO_TOKEN),
+    "ddio-followers": Row(NO_TOKEN, NO_TOKEN),
     "ddio-schema": Row(ALL_200, ALL_405),
     "ddio-docs": Row(ALL_200, ALL_405),
     "oauth-token": Row(ALL_405, "400 400 400 400 400"),
