@@ -1,7 +1,7 @@
 """Raw upkeep of robots and conversations, to look at only.
 
-Of a key neither the ciphertext nor the mask. Of conversations who, when and how it ended, never
-what was said: keeping the machine running takes no reading of people's messages.
+Of a key neither the ciphertext nor the mask. Of conversations and news who, when and how it ended,
+never what was said: keeping the machine running takes no reading of people's messages.
 """
 
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from bots.models import ApiKey, Conversation, KeyVerdict, Message, Person, Robot
+from bots.models import ApiKey, Conversation, Follower, KeyVerdict, Message, News, Person, Robot
 from portal.admin import ReadOnlyAdmin
 
 
@@ -120,3 +120,22 @@ class MessageAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return super().get_queryset(request).defer("question", "answer", "comment")
+
+
+@admin.register(Follower)
+class FollowerAdmin(ReadOnlyAdmin):
+    list_display = ("person", "number", "since")
+    list_select_related = ("number", "person")
+    search_fields = ("=person__open_id", "=number__app_id")
+    fields = ("person", "number", "seq", "since")
+
+
+@admin.register(News)
+class NewsAdmin(ReadOnlyAdmin):
+    list_display = ("id", "number", "person", "accepted", "at")
+    list_select_related = ("number", "person")
+    search_fields = ("=id", "=number__app_id", "=person__open_id")
+    fields = ("id", "number", "person", "seq", "accepted", "at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[News]:
+        return super().get_queryset(request).defer("text")

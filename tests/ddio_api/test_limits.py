@@ -207,7 +207,7 @@ def test_quota_is_given_back_without_valkey(client_of_alice, two_a_day, without_
 
 def test_what_is_given_back_after_a_flush_is_no_gift(settings, noon):
     store = redis.Redis.from_url(settings.REDIS_URL)
-    with quotas._reserved([quotas.Limit(quotas.Whose.NUMBER, "7", 2)]):
+    with quotas.reserved([quotas.Limit(quotas.Whose.NUMBER, "7", 2)]):
         store.flushdb()
     assert store.keys() == []
 

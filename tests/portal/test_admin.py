@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from bots import settlement
+from bots import followers, news, settlement
 from bots.models import Conversation, Message
 from portal import audit, outbox
 from portal.models import AppSecret, AuditEntry, Notice, OutboxEntry, ServiceNumber, State, User
@@ -71,6 +71,8 @@ def canaries(alice: User, number: ServiceNumber) -> list[str]:
     settlement.cancel(message)
     Message.objects.update(answer=f"answer: {WORDS}", comment=WORDS)
     Conversation.objects.update(title=WORDS)
+    followers.follow(number, alice)
+    news.send(news.Notice(number, f"news: {WORDS}"))
     visitor = Client()
     visitor.force_login(alice)
     visitor.get("/")
@@ -141,6 +143,8 @@ def test_a_longer_list_takes_no_more_queries(office, canaries, charlie):
     factories.key(other, "https://other.example.com").take_verdict("invalid", "401")
     factories.secret(other)
     factories.message(other)
+    followers.follow(other, charlie)
+    news.send(news.Notice(other, "Hello."))
     Notice.objects.create(user=charlie, number=other, kind="approve", at=timezone.now())
     assert {model: queries_of(office, url(model)) for model in models} == before
 
