@@ -30,6 +30,13 @@ redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', lasts)
 return {1, math.floor(-wait / interval), '0'}
 """
 
+_LEFT = """
+local t = redis.call('TIME')
+local now = t[1] + t[2] / 1000000
+local full_at = tonumber(redis.call('GET', KEYS[1]) or now)
+return string.format('%.6f', math.max(full_at - now, 0))
+"""
+
 _COUNT = """
 local used = tonumber(redis.call('GET', KEYS[1]) or 0)
 if used >= tonumber(ARGV[1]) then return -1 end
@@ -73,6 +80,14 @@ class _Local:
             self.full_at[key] = full_at + interval
             return Allowance(True, int(-wait / interval), 0)
 
+    def until_full(self, key: str) -> float:
+        with self.lock:
+            return max(self.full_at.get(key, 0) - time.monotonic(), 0)
+
+    def peek(self, key: str) -> int:
+        with self.lock:
+            return self.used.get(key, 0)
+
     def count(self, key: str, limit: int) -> int:
         with self.lock:
             self._bound()
@@ -106,6 +121,34 @@ def take(key: str, per_second: float, burst: int) -> Allowance:
     except valkey.Unavailable:
         return _local.rate(key, per_second, burst)
     return Allowance(bool(reply[0]), int(reply[1]), float(reply[2]))
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is in a bucket, and how many seconds until it is full again."""
+
+    remaining: int
+    until_full: float
+
+
+def level(key: str, per_second: float, burst: int) -> Level:
+    """Look into the bucket that `key` names; nothing is taken."""
+    try:
+        reply: Any = valkey.ask(lambda client: client.eval(_LEFT, 1, key))
+    except valkey.Unavailable:
+        reply = _local.until_full(key)
+    until_full = float(reply)
+    remaining = burst - until_full * per_second + 1e-6  # whole requests, whatever floats make of it
+    return Level(max(0, int(remaining)), until_full)
+
+
+def peek(key: str) -> int:
+    """How many there are; nothing is counted."""
+    try:
+        used = valkey.ask(lambda client: client.get(key))
+    except valkey.Unavailable:
+        return _local.peek(key)
+    return int(used or 0)
 
 
 def count(key: str, limit: int, seconds: int) -> int:
