@@ -86,7 +86,7 @@ class Door:
     def conversation(self, conversation_id: str) -> Conversation:
         """The person's own; Http404 for any other."""
         if self.person and _NAME.fullmatch(conversation_id):
-            found = self.person.conversations.filter(pk=conversation_id).first()
+            found = self.person.conversations.kept().filter(pk=conversation_id).first()
             if found:
                 return found
         raise Http404
@@ -94,7 +94,8 @@ class Door:
     def message(self, message_id: str) -> Message:
         """The person's own; Http404 for any other."""
         if self.person and _NAME.fullmatch(message_id):
-            found = self.person.messages.filter(pk=message_id).first()
+            kept = self.person.messages.filter(conversation__erased_at=None)
+            found = kept.filter(pk=message_id).first()
             if found:
                 return found
         raise Http404
@@ -149,6 +150,9 @@ def _refuse_newcomers(door: Door) -> None:
         door.person and door.inbox and (door.person.conversations.exists() or door.inbox.is_in_use)
     )
     if door.number.state in NOT_PUBLIC or not was_here:
+    """A number that is silent now may be read by those who talked with it before."""
+    has_talked = door.person and door.person.conversations.kept().exists()
+    if door.number.state in NOT_PUBLIC or not has_talked:
         raise Http404
 
 

@@ -83,7 +83,18 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_filter = ("channel",)
     list_select_related = ("number", "person")
     search_fields = ("=id", "=number__app_id", "=person__open_id")
-    fields = ("id", "number", "person", "channel", "length", "started_at", "last_at", "closed_at")
+    fields = (
+        "id",
+        "number",
+        "person",
+        "channel",
+        "length",
+        "started_at",
+        "last_at",
+        "closed_at",
+        "erased_at",
+        "emptied_at",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         return super().get_queryset(request).defer("title")
@@ -111,6 +122,7 @@ class MessageAdmin(ReadOnlyAdmin):
         "prompt_tokens",
         "completion_tokens",
         "seq",
+        "erased_at",
         "attempt",
         "claimed_by",
         "lease_until",

@@ -2,13 +2,14 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from bots import claims, context, faults, settlement, vault
+from bots import claims, context, erasing, faults, settlement, vault
 from bots.journal import Writer
 from bots.models import ApiKey, KeyStatus, Message, Robot, Status
 from bots.provider import Endpoint, ProviderFault, Usage
@@ -61,8 +62,17 @@ async def answer(message_id: str, worker: Worker) -> None:
             await _settle(message, outcome, worker)
     except asyncio.CancelledError:
         logger.info("attempt_ended", message=message.pk, attempt=message.attempt)
+        await _leave(message, worker)
     finally:
         worker.release(message.pk, message.attempt)
+
+
+async def _leave(message: Message, worker: Worker) -> None:
+    """The attempt is not ours any more. If it was erased, what we wrote since goes, too; should
+    that not be known now, the journal's own end is near.
+    """
+    with suppress(OperationalError, InterfaceError):
+        await worker.database(erasing.forget_if_erased, message)
 
 
 async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
@@ -72,11 +82,13 @@ async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
     """
     for pause in SETTLE_AGAIN_SECONDS:
         try:
-            await worker.database(settlement.settle, message, outcome)
+            settled = await worker.database(settlement.settle, message, outcome)
         except (OperationalError, InterfaceError) as error:
             logger.warning("settling_again", message=message.pk, error=repr(error), pause=pause)
             await asyncio.sleep(pause)
         else:
+            if not settled:
+                await _leave(message, worker)
             return
     logger.error("settling_given_up", message=message.pk, attempt=message.attempt)
 

@@ -123,11 +123,11 @@ def _locked_person(question: Question) -> Person:
 
 def _conversation(question: Question, person: Person) -> Conversation:
     if question.conversation_id:
-        theirs = person.conversations.filter(pk=question.conversation_id).first()
+        theirs = person.conversations.kept().filter(pk=question.conversation_id).first()
         if theirs is None:
             raise UnknownConversation
         return theirs
-    going_on = person.conversations.filter(closed_at=None).order_by("-last_at", "-pk")
+    going_on = person.conversations.kept().filter(closed_at=None).order_by("-last_at", "-pk")
     latest = None if question.new_conversation else going_on.first()
     return latest or Conversation.objects.create(
         number=question.number,

@@ -89,7 +89,7 @@ def _conversations(door: Door, older: Conversation | None) -> list[Conversation]
     """Newest first, from a conversation on; one more than is shown says that there are."""
     if door.person is None:
         return []
-    rows = door.person.conversations.order_by("-last_at", "-pk")
+    rows = door.person.conversations.kept().order_by("-last_at", "-pk")
     if older:
         rows = rows.filter(Q(last_at__lt=older.last_at) | Q(last_at=older.last_at, pk__lt=older.pk))
     return list(rows[: CONVERSATIONS_SHOWN + 1])
@@ -98,7 +98,7 @@ def _conversations(door: Door, older: Conversation | None) -> list[Conversation]
 def latest(door: Door) -> Conversation | None:
     if door.person is None:
         return None
-    return door.person.conversations.order_by("-last_at", "-pk").first()
+    return door.person.conversations.kept().order_by("-last_at", "-pk").first()
 
 
 def suggestions(robot: Robot | None) -> list[str]:

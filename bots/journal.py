@@ -6,7 +6,7 @@ reconnect. The journal may vanish at any moment: the settled row has the whole a
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,3 +140,12 @@ def end(message_id: str, attempt: int) -> None:
         valkey.ask(command)
     except valkey.Unavailable:
         logger.debug("journal_unwritten", message=message_id)
+
+
+def forget(message_ids: Iterable[str]) -> None:
+    """Erase what these answers have said; without Valkey, their time (KEEP_SECONDS) does it."""
+    keys = [_key(message_id) for message_id in message_ids]
+    try:
+        valkey.ask(lambda client: client.unlink(*keys) if keys else 0)
+    except valkey.Unavailable:
+        logger.warning("journal_not_forgotten", messages=len(keys))

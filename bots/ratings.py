@@ -11,7 +11,7 @@ RATEABLE = (Status.DONE, Status.CANCELLED)
 
 
 class NotRateable(Exception):
-    """There is no answer (yet) that could be rated."""
+    """There is no answer (yet, or any more) that could be rated."""
 
 
 def is_rateable(message: Message) -> bool:
@@ -30,8 +30,11 @@ def rate(message: Message, rating: str, comment: str = "") -> bool:
         raise NotRateable
     comment = comment if rating else ""
     with transaction.atomic():
-        others = Message.objects.filter(pk=message.pk).exclude(rating=rating, comment=comment)
+        kept = Message.objects.filter(pk=message.pk, erased_at=None)
+        others = kept.exclude(rating=rating, comment=comment)
         if not others.update(rating=rating, comment=comment):
+            if not kept.exists():
+                raise NotRateable
             return False
         feed.append_rating(message, rating, comment)
         transaction.on_commit(lambda: wakeups.publish(wakeups.number_channel(message.number_id)))

@@ -34,6 +34,7 @@ DEEDS: dict[str, str | Promise] = {
     "number.reinstate": gettext_lazy("reinstated"),
     "number.close": gettext_lazy("closed"),
     "robot.edit": gettext_lazy("robot changed"),
+    "person.erased": gettext_lazy("a person's conversations erased"),
     "key.bound": gettext_lazy("API key bound"),
     "key.edited": gettext_lazy("API key changed"),
     "key.check_requested": gettext_lazy("API key check asked for"),
@@ -148,7 +149,7 @@ def _sample(number: ServiceNumber) -> list[Message]:
     owner = Person.objects.filter(number=number, user=number.owner_id).first()
     if owner is None:
         return []
-    tried = owner.messages.filter(channel=Channel.SANDBOX)
+    tried = owner.messages.filter(channel=Channel.SANDBOX, conversation__erased_at=None)
     return list(tried.order_by("-asked_at")[:SAMPLE])
 
 

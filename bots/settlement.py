@@ -45,13 +45,14 @@ def settle(message: Message, outcome: Outcome) -> bool:
         return _write(held, message, _publishable(message, outcome))
 
 
-def cancel(message: Message, error_code: int | None = None) -> bool:
+def cancel(message: Message, error_code: int | None = None, *, keeps_text: bool = True) -> bool:
     """Stop an answer wherever it stands, keeping what it has said; False if it is settled.
 
     With an error code (50002), or where the number may not publish any more, the text is withheld
     instead of kept.
     """
-    partial = "" if error_code else journal.text_so_far(message.pk, message.attempt)
+    keeps_text = keeps_text and not error_code
+    partial = journal.text_so_far(message.pk, message.attempt) if keeps_text else ""
     with transaction.atomic():
         unsettled = Message.objects.unsettled().filter(pk=message.pk)
         outcome = Outcome(Status.CANCELLED, answer=partial, error_code=error_code)

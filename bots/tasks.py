@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from bots import answering, chat, key_checks, worker
+from bots import answering, chat, erasing, key_checks, worker
 from bots.worker import NoWorker, Worker
 
 
@@ -34,3 +34,4 @@ def check_key(key_id: str) -> None:
 @shared_task
 def tidy() -> None:
     chat.forget_idempotency_keys()
+    erasing.finish_interrupted()

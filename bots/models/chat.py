@@ -58,6 +58,16 @@ class Person(models.Model):
         return self.open_id
 
 
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def kept(self) -> "ConversationQuerySet":
+        """Those that were not erased: the only ones that anybody is shown or goes on with."""
+        return self.filter(erased_at=None)
+
+    def to_empty(self) -> "ConversationQuerySet":
+        """Erased, but with messages that still say something: `bots.erasing` has not finished."""
+        return self.filter(erased_at__isnull=False, emptied_at=None)
+
+
 class Conversation(models.Model):
     """A sequence of questions and answers of one person with one number."""
 
@@ -70,11 +80,32 @@ class Conversation(models.Model):
     last_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True)
     length = models.PositiveIntegerField(default=0)
+    erased_at = models.DateTimeField(null=True)
+    emptied_at = models.DateTimeField(null=True)
+
+    objects = ConversationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
-        indexes = [models.Index(fields=["person", "-last_at"], name="conversation_by_person")]
+        indexes = [
+            models.Index(fields=["person", "-last_at"], name="conversation_by_person"),
+            models.Index(
+                fields=["number", "id"],
+                condition=Q(erased_at=None),
+                name="conversation_of_number_kept",
+            ),
+            models.Index(
+                fields=["person", "id"],
+                condition=Q(erased_at=None),
+                name="conversation_of_person_kept",
+            ),
+            models.Index(
+                fields=["person", "id"],
+                condition=Q(erased_at__isnull=False, emptied_at=None),
+                name="conversation_to_empty",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.pk  # not the title, which quotes the question: the admin says this
@@ -108,7 +139,8 @@ class MessageQuerySet(models.QuerySet["Message"]):
 class Message(models.Model):
     """One question and its one answer; the claim, lease and attempt that lead from here to there.
 
-    `attempt` counts claims and fences writes: whoever writes names the attempt he claimed.
+    `attempt` counts claims and fences writes: whoever writes names the attempt he claimed. Of an
+    erased message (`erased_at`) question, answer and comment are gone; its place in the feed stays.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_message_id)
@@ -129,6 +161,7 @@ class Message(models.Model):
     prompt_tokens = models.PositiveIntegerField(null=True)
     completion_tokens = models.PositiveIntegerField(null=True)
     seq = models.BigIntegerField(null=True)
+    erased_at = models.DateTimeField(null=True)
     api_key = models.ForeignKey("bots.ApiKey", models.SET_NULL, null=True, related_name="+")
 
     attempt = models.PositiveSmallIntegerField(default=0)

@@ -114,10 +114,17 @@ def rate(request: HttpRequest, door: Door, message_id: str) -> HttpResponse:
     if not door.may_ask:
         return _refuse(request, door, asking.Refused.silent(), found.conversation)
     if not ratings.is_rateable(found):
-        refused = asking.Refused(_("There is no answer here that can be rated."), 409)
-        return _refuse(request, door, refused, found.conversation)
+        return _refuse_rating(request, door, found)
     if not form.is_valid():
         context = {"door": door, "number": door.number, "each": chat_page.show(found, form)}
         return render(request, "bots/chat_rating.html", context, status=HTTPStatus.BAD_REQUEST)
-    ratings.rate(found, form.cleaned_data["rating"], form.cleaned_data["comment"])
+    try:
+        ratings.rate(found, form.cleaned_data["rating"], form.cleaned_data["comment"])
+    except ratings.NotRateable:  # erased meanwhile
+        return _refuse_rating(request, door, found)
     return _one(request, door, found, "bots/chat_rating.html")
+
+
+def _refuse_rating(request: HttpRequest, door: Door, found: Message) -> HttpResponse:
+    refused = asking.Refused(_("There is no answer here that can be rated."), 409)
+    return _refuse(request, door, refused, found.conversation)

@@ -19,6 +19,7 @@ from django.db import transaction
 from PIL import Image
 
 from bots import chat, followers, news, ratings, settlement
+from bots import chat, erasing, ratings, settlement
 from bots.models import (
     ApiKey,
     Channel,
@@ -274,10 +275,11 @@ def said(
 
 
 def strangers_ask(made: ServiceNumber) -> None:
-    """Enough for a few pages of feedback results."""
+    """Enough for a few pages of feedback results; one of them was erased since."""
     for position in range(STRANGERS):
         person, _new = Person.objects.get_or_create(number=made, open_id=f"customer-{position % 7}")
         fate = settlement.Outcome(
             Status.DONE, f"Answer {position}. " * (position + 1), model="echo"
         )
         said(made, person, Channel.DDIO, f"Question {position}?", fate)
+    erasing.erase(Person.objects.get(number=made, open_id="customer-5"))
