@@ -8,10 +8,10 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from bots import chat, people, quotas
+from bots import chat, people, quotas, trials
 from bots.access import Door, LoginNeeded
 from bots.chat_forms import AskForm
-from bots.models import Conversation, Message
+from bots.models import Channel, Conversation, Message
 from bots.quotas import Whose
 from portal.networks import network_of
 
@@ -68,7 +68,7 @@ def ask(door: Door, asked: dict[str, Any]) -> Accepted:
         new_conversation=conversation is None,
         vouched=True,
     )
-    return Accepted(_accepted(question, _limits(door, open_id)), guest)
+    return Accepted(_accepted(question, _limits(door, question)), guest)
 
 
 def conversation_of(door: Door, conversation_id: str) -> Conversation | None:
@@ -93,13 +93,18 @@ def _open_id(door: Door, guest: str) -> str:
     return people.guest_open_id(door.number, guest)
 
 
-def _limits(door: Door, open_id: str) -> list[quotas.Limit]:
-    """Guests cost their number's owner money: so many each, and so many at one address."""
+def _limits(door: Door, question: chat.Question) -> list[quotas.Limit]:
+    """Guests cost their number's owner money: so many each, and so many at one address.
+
+    An owner's trials count with those of his systems.
+    """
+    if question.channel == Channel.SANDBOX:
+        return [trials.limit_of(door.number)]
     if door.user:
         return []
     network = network_of(door.request.META.get("REMOTE_ADDR", ""))
     return [
-        quotas.Limit(Whose.GUEST, open_id, settings.GUEST_ASKS_PER_DAY),
+        quotas.Limit(Whose.GUEST, question.open_id, settings.GUEST_ASKS_PER_DAY),
         quotas.Limit(Whose.ADDRESS, network, settings.GUEST_ASKS_PER_ADDRESS_AND_DAY),
     ]
 
@@ -135,6 +140,11 @@ def _used_up(error: quotas.QuotaUsedUp) -> Refused:
         Whose.PERSON: ngettext(
             "You have used today's %(count)s question. Come back tomorrow.",
             "You have used today's %(count)s questions. Come back tomorrow.",
+            count,
+        ),
+        Whose.OWNER: ngettext(
+            "You have used today's %(count)s trial of your service numbers. Come back tomorrow.",
+            "You have used today's %(count)s trials of your service numbers. Come back tomorrow.",
             count,
         ),
         Whose.NUMBER: ngettext(

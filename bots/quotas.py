@@ -1,4 +1,4 @@
-"""The day's quotas of asking: of a number, of a person, and of guests at one address.
+"""The day's quotas of asking: of a number, of a person, of guests at one address, of trials.
 
 Every door asks through `ask` here; what a number says unasked has quotas of its own (`bots.news`).
 Days are those of UTC.
@@ -25,6 +25,7 @@ class Whose(StrEnum):
     ADDRESS = "address"
     NEWS = "news"
     MESSAGES = "messages"
+    OWNER = "owner"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class Limit:
     whose: Whose
     name: str
     at_most: int
+
+    def key(self, day: int) -> str:
+        return f"fw:asks:{day}:{self.whose}:{self.name}"
+
+    def used(self) -> int:
+        """How many of today's are used up; looking takes nothing."""
+        return counters.peek(self.key(counters.today()))
 
 
 @dataclass
@@ -55,7 +63,7 @@ def ask(question: chat.Question, *narrower: Limit) -> Message:
         return earlier
     number = question.number.pk
     limits = [
-        Limit(Whose.NUMBER, f"{number}", settings.ASKS_PER_NUMBER_AND_DAY),
+        limit_of_number(number),
         Limit(Whose.PERSON, f"{number}:{question.open_id}", settings.ASKS_PER_PERSON_AND_DAY),
         *narrower,
     ]
@@ -63,6 +71,10 @@ def ask(question: chat.Question, *narrower: Limit) -> Message:
         message = chat.ask(question)
         reservation.kept = message.is_new
     return message
+
+
+def limit_of_number(number_id: int) -> Limit:
+    return Limit(Whose.NUMBER, f"{number_id}", settings.ASKS_PER_NUMBER_AND_DAY)
 
 
 @dataclass
@@ -80,7 +92,7 @@ def reserved(limits: list[Limit]) -> Iterator[Reservation]:
     reservation = Reservation([])
     try:
         for limit in limits:
-            key = f"fw:asks:{day}:{limit.whose}:{limit.name}"
+            key = limit.key(day)
             if counters.count(key, limit.at_most, counters.DAY_SECONDS) < 0:
                 raise QuotaUsedUp(counters.seconds_to_midnight(), limit)
             reservation.keys.append(key)

@@ -250,6 +250,7 @@ GUEST_ASKS_PER_DAY = integer("GUEST_ASKS_PER_DAY", 20, at_least=1)
 GUEST_ASKS_PER_ADDRESS_AND_DAY = integer("GUEST_ASKS_PER_ADDRESS_AND_DAY", 200, at_least=1)
 NEWS_PER_NUMBER_AND_DAY = integer("NEWS_PER_NUMBER_AND_DAY", 100, at_least=1)
 MESSAGES_PER_NUMBER_AND_DAY = integer("MESSAGES_PER_NUMBER_AND_DAY", 10_000, at_least=1)
+SANDBOX_ASKS_PER_OWNER_AND_DAY = integer("SANDBOX_ASKS_PER_OWNER_AND_DAY", 200, at_least=1)
 PENDING_PER_PERSON = integer("PENDING_PER_PERSON", 20, at_least=1)
 
 # Answering (the rules are in docs/decisions/0002) ------------------------------------------------
