@@ -16,6 +16,10 @@ urlpatterns = [
     ),
     path("message/send", news.MessageSendView.as_view(), name="ddio-message-send"),
     path("followers", news.FollowersView.as_view(), name="ddio-followers"),
+    path(
+        "chat/feedback/<str:message_id>/rating", feedback.RatingView.as_view(), name="ddio-rating"
+    ),
+    path("chat/cancel", chat.ChatCancelView.as_view(), name="ddio-chat-cancel"),
     path("schema/", documentation.SchemaView.as_view(), name="ddio-schema"),
     path("docs/", documentation.DocsView.as_view(), name="ddio-docs"),
     path("", UnknownPath.as_view(), name="ddio-root"),

@@ -1,4 +1,4 @@
-"""Asking the robot: parse, call, answer. What happens then is written in bots."""
+"""Asking the robot, and stopping it: parse, call, answer. The rest is written in bots."""
 
 from typing import Any
 
@@ -6,13 +6,16 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from bots import chat, quotas
+from bots import chat, quotas, settlement
 from bots.models import Channel, Message
 from ddio_api import items, waiting
 from ddio_api.base import DdioView, Reply
+from ddio_api.chat_serializers import CancelSerializer
+from ddio_api.docs import answers as answer_docs
 from ddio_api.docs import feedback as docs
 from ddio_api.errors import DdioError, not_in_this_state
 from ddio_api.serializers import SendSerializer, idempotency_key
+from ddio_api.views.feedback import message_of
 
 
 class ChatSendView(DdioView):
@@ -59,3 +62,15 @@ class ChatSendView(DdioView):
         if message.is_settled:
             return items.answer_item(message), 200
         return items.accepted(message), 202
+
+
+class ChatCancelView(DdioView):
+    """Stop an answer; one that is settled stays as it is."""
+
+    @extend_schema(**answer_docs.CANCEL)
+    def post(self, request: Request) -> HttpResponse:
+        asked = self.checked(CancelSerializer, request.data)
+        message = message_of(self, asked["messageID"])
+        settlement.cancel(message)
+        message.refresh_from_db(fields=["status"])
+        return self.reply({"messageID": message.pk, "status": message.status})

@@ -1,17 +1,20 @@
-"""Reading the feedback results: the feed, one item, and an answer while it is written."""
+"""The feedback results: the feed, one item, an answer while it is written, and its rating."""
 
 import re
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from bots import feed
+from bots import feed, ratings
 from bots.following import Place
-from bots.models import Message
+from bots.models import Message, Status
 from ddio_api import items, streams, waiting
 from ddio_api.base import DdioView
+from ddio_api.chat_serializers import RatingSerializer
+from ddio_api.docs import answers as answer_docs
 from ddio_api.docs import feedback as docs
 from ddio_api.errors import DdioError
 from ddio_api.serializers import FeedQuerySerializer, ItemQuerySerializer
@@ -80,6 +83,31 @@ class StreamView(DdioView):
             return HttpResponse(status=204)
         slots = self.slots()
         return HeldStream(lambda: slots.counted(streams.chunks(self.app, message.pk, place)))
+
+
+class RatingView(DdioView):
+    """What a person says of an answer."""
+
+    @extend_schema(**answer_docs.RATE)
+    def post(self, request: Request, message_id: str) -> HttpResponse:
+        asked = self.checked(RatingSerializer, request.data)
+        message = message_of(self, message_id)
+        try:
+            ratings.rate(message, asked["rating"] or "", asked["comment"] or "")
+        except ratings.NotRateable as error:
+            message = message_of(self, message_id)
+            raise DdioError(47001, fields={"rating": [self._why_not(message)]}) from error
+        return self.reply(items.answer_item(message_of(self, message_id)))
+
+    @staticmethod
+    def _why_not(message: Message) -> str:
+        if not message.is_settled:
+            return _("The answer is not settled yet. Rate it when it is.")
+        if message.erased_at:
+            return _("The answer was erased.")
+        if message.status == Status.FAILED:
+            return _("The answer has failed: there is nothing to rate.")
+        return _("The answer is empty: there is nothing to rate.")
 
 
 def message_of(view: DdioView, message_id: str) -> Message:

@@ -25,6 +25,8 @@ CALLS = {
     "stream": lambda client: client.get("chat/feedback/msg_0/stream"),
     "news": lambda client: client.post("message/send", {"message": "x", "chatScene": "all"}),
     "followers": lambda client: client.get("followers"),
+    "cancel": lambda client: client.post("chat/cancel", {"messageID": "msg_0"}),
+    "rating": lambda client: client.post("chat/feedback/msg_0/rating", {"rating": "like"}),
 }
 EACH_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 

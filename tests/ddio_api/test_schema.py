@@ -71,6 +71,8 @@ def test_it_names_every_door():
         "/cgi-bin/stable_token",
         "/platform/api2/message/send",
         "/platform/api2/followers",
+        "/platform/api2/chat/feedback/{message_id}/rating",
+        "/platform/api2/chat/cancel",
     }
 
 
