@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from ddio_api import limits
 from ddio_api.authentication import App
-from ddio_api.errors import DdioError
+from ddio_api.errors import DdioError, not_in_this_state
 from ddio_api.parsing import parse_form
 from ddio_api.rendering import JsonRenderer, envelope
 from ddio_api.shapes import answer_exception
@@ -49,6 +49,11 @@ class DdioView(APIView):
     @property
     def number(self) -> ServiceNumber:
         return self.app.number
+
+    def require_approved(self) -> None:
+        """Raises 48001, naming the state, where the number has no people of its own yet."""
+        if not self.number.answers_people:
+            raise not_in_this_state(self.number.get_state_display())
 
     def checked(self, serializer_class: type[Serializer[Any]], data: Any) -> dict[str, Any]:
         """The validated input; raises 47001 with `fields`."""

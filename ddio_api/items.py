@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bots import faults
-from bots.models import FeedEntry, Kind, Message, Status
+from bots.models import Conversation, FeedEntry, Kind, Message, Status
+
+# What a tombstone says in the feed: its words are gone, its place stays.
+ERASED = {"comment": "", "erased": True}
 
 
 def timestamp(moment: datetime | None) -> str | None:
@@ -38,8 +41,8 @@ def _latency(message: Message) -> int | None:
 
 
 def answer_item(message: Message) -> dict[str, Any]:
-    """The answer item; expects `message.person` to be loaded."""
-    return {
+    """The answer item, or its tombstone; expects `message.person` to be loaded."""
+    item = {
         "kind": Kind.ANSWER.value,
         "messageID": message.pk,
         "conversationID": message.conversation_id,
@@ -58,10 +61,11 @@ def answer_item(message: Message) -> dict[str, Any]:
         "usage": _usage(message),
         "seq": message.seq,
     }
+    return item | {"question": None, "answer": None} | ERASED if message.erased_at else item
 
 
 def rating_item(entry: FeedEntry) -> dict[str, Any]:
-    return {
+    item = {
         "kind": Kind.RATING.value,
         "seq": entry.seq,
         "messageID": entry.message_id,
@@ -71,10 +75,22 @@ def rating_item(entry: FeedEntry) -> dict[str, Any]:
         "comment": entry.comment,
         "ratedAt": timestamp(entry.at),
     }
+    return item | ERASED if entry.message.erased_at else item
 
 
 def feed_item(entry: FeedEntry) -> dict[str, Any]:
     return rating_item(entry) if entry.kind == Kind.RATING else answer_item(entry.message)
+
+
+def conversation_item(conversation: Conversation) -> dict[str, Any]:
+    """Expects `conversation.person` to be loaded."""
+    return {
+        "conversationID": conversation.pk,
+        "openID": conversation.person.open_id,
+        "title": conversation.title,
+        "startedAt": timestamp(conversation.started_at),
+        "lastAt": timestamp(conversation.last_at),
+    }
 
 
 def accepted(message: Message) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Who has had `done` gets 204, which tells a browser to stop.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from bots import sse
@@ -35,3 +36,12 @@ async def chunks(app: App, message_id: str, place: Place) -> AsyncGenerator[byte
                 yield piece
     except DdioError as error:
         yield sse.event("error", {"code": error.code, "msg": str(error.message)})
+
+
+async def last_word(message: Message, place: Place) -> AsyncGenerator[bytes, None]:
+    """Of an erased answer its item alone is left: a journal that outlived it is not read."""
+    yield sse.RETRY
+    start = Place(message.attempt)
+    if place.offset:
+        yield sse.event("reset", {"attempt": message.attempt}, start)
+    yield sse.event("done", answer_item(message), replace(start, ended=True))

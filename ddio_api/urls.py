@@ -5,6 +5,7 @@ from django.urls import path
 from ddio_api import documentation
 from ddio_api.base import UnknownPath
 from ddio_api.views import chat, feedback, news, tokens
+from ddio_api.views import chat, conversations, feedback, people, tokens
 
 urlpatterns = [
     path("token", tokens.TokenView.as_view(), name="ddio-token"),
@@ -20,6 +21,17 @@ urlpatterns = [
         "chat/feedback/<str:message_id>/rating", feedback.RatingView.as_view(), name="ddio-rating"
     ),
     path("chat/cancel", chat.ChatCancelView.as_view(), name="ddio-chat-cancel"),
+    path(
+        "chat/conversations",
+        conversations.ConversationsView.as_view(),
+        name="ddio-conversations",
+    ),
+    path(
+        "chat/conversations/<str:conversation_id>/messages",
+        conversations.MessagesView.as_view(),
+        name="ddio-messages",
+    ),
+    path("people/<path:open_id>", people.PersonView.as_view(), name="ddio-person"),
     path("schema/", documentation.SchemaView.as_view(), name="ddio-schema"),
     path("docs/", documentation.DocsView.as_view(), name="ddio-docs"),
     path("", UnknownPath.as_view(), name="ddio-root"),

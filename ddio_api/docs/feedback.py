@@ -32,14 +32,17 @@ class UsageSerializer(serializers.Serializer[Any]):
 
 
 class AnswerItemSerializer(serializers.Serializer[Any]):
-    """A question with its answer; unsettled items have `answer` and `seq` null."""
+    """A question with its answer; unsettled items have `answer` and `seq` null.
+
+    `erased` is there, and true, only where the person was erased: question and answer are gone.
+    """
 
     kind = serializers.ChoiceField(choices=["answer"])
     messageID = serializers.CharField()
     conversationID = serializers.CharField()
     openID = serializers.CharField()
     channel = serializers.ChoiceField(choices=Channel.choices)
-    question = serializers.CharField()
+    question = serializers.CharField(allow_null=True)
     answer = serializers.CharField(allow_null=True)
     model = serializers.CharField(allow_blank=True)
     status = serializers.ChoiceField(choices=Status.choices)
@@ -51,10 +54,14 @@ class AnswerItemSerializer(serializers.Serializer[Any]):
     latencyMs = serializers.IntegerField(allow_null=True)
     usage = UsageSerializer(allow_null=True)
     seq = serializers.IntegerField(allow_null=True)
+    erased = serializers.BooleanField(required=False)
 
 
 class RatingItemSerializer(serializers.Serializer[Any]):
-    """A rating given after the answer was settled: an entry of its own."""
+    """A rating given after the answer was settled: an entry of its own.
+
+    `erased` is there, and true, only where the person was erased: the comment is gone.
+    """
 
     kind = serializers.ChoiceField(choices=["rating"])
     seq = serializers.IntegerField()
@@ -64,6 +71,7 @@ class RatingItemSerializer(serializers.Serializer[Any]):
     rating = serializers.ChoiceField(choices=["like", "dislike"], allow_null=True)
     comment = serializers.CharField(allow_blank=True)
     ratedAt = serializers.DateTimeField()
+    erased = serializers.BooleanField(required=False)
 
 
 FEED_ENTRY = PolymorphicProxySerializer(

@@ -83,6 +83,9 @@ class StreamView(DdioView):
             return HttpResponse(status=204)
         slots = self.slots()
         return HeldStream(lambda: slots.counted(streams.chunks(self.app, message.pk, place)))
+        if message.erased_at:
+            return HeldStream(lambda: streams.last_word(message, place))
+        return HeldStream(lambda: streams.chunks(self.app, message.pk, place))
 
 
 class RatingView(DdioView):

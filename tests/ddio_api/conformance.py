@@ -32,9 +32,12 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def _matches(template: str, path: str) -> bool:
-    wanted, given = template.split("/"), path.split("/")
+    wanted = template.split("/")
+    # An openID, at the end of its path, may hold slashes.
+    given = path.split("/", len(wanted) - 1 if wanted[-1] == "{open_id}" else -1)
     return len(wanted) == len(given) and all(
-        want == give or want.startswith("{") for want, give in zip(wanted, given, strict=True)
+        want == give or (give and want.startswith("{"))
+        for want, give in zip(wanted, given, strict=True)
     )
 
 

@@ -27,6 +27,9 @@ CALLS = {
     "followers": lambda client: client.get("followers"),
     "cancel": lambda client: client.post("chat/cancel", {"messageID": "msg_0"}),
     "rating": lambda client: client.post("chat/feedback/msg_0/rating", {"rating": "like"}),
+    "conversations": lambda client: client.get("chat/conversations"),
+    "messages": lambda client: client.get("chat/conversations/conv_0/messages"),
+    "person": lambda client: client.call("DELETE", "people/alice"),
 }
 EACH_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 

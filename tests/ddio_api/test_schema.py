@@ -73,6 +73,9 @@ def test_it_names_every_door():
         "/platform/api2/followers",
         "/platform/api2/chat/feedback/{message_id}/rating",
         "/platform/api2/chat/cancel",
+        "/platform/api2/chat/conversations",
+        "/platform/api2/chat/conversations/{conversation_id}/messages",
+        "/platform/api2/people/{open_id}",
     }
 
 
