@@ -83,6 +83,15 @@ def not_in_this_state(state: str) -> DdioError:
     return DdioError(48001, sentence % {"state": state})
 
 
+def only_trials_in_this_state(state: str) -> DdioError:
+    """48001, naming the state and the way that is open meanwhile."""
+    sentence = _(
+        "The service number is “%(state)s”; until it is approved it answers only its owner's"
+        " trials: ask with openID “sandbox”."
+    )
+    return DdioError(48001, sentence % {"state": state})
+
+
 def _busy(error: Exception) -> DdioError:
     message = _("The service is busy right now. Nothing is lost: send the request again.")
     logger.warning("database_away", error=repr(error))

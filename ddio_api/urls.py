@@ -6,6 +6,7 @@ from ddio_api import documentation
 from ddio_api.base import UnknownPath
 from ddio_api.views import chat, feedback, news, tokens
 from ddio_api.views import chat, conversations, feedback, people, tokens
+from ddio_api.views import chat, conversations, feedback, people, quota, tokens
 
 urlpatterns = [
     path("token", tokens.TokenView.as_view(), name="ddio-token"),
@@ -32,6 +33,7 @@ urlpatterns = [
         name="ddio-messages",
     ),
     path("people/<path:open_id>", people.PersonView.as_view(), name="ddio-person"),
+    path("quota", quota.QuotaView.as_view(), name="ddio-quota"),
     path("schema/", documentation.SchemaView.as_view(), name="ddio-schema"),
     path("docs/", documentation.DocsView.as_view(), name="ddio-docs"),
     path("", UnknownPath.as_view(), name="ddio-root"),

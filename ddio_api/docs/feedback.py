@@ -128,6 +128,11 @@ _STREAMED = (
 SEND: dict[str, Any] = {
     "operation_id": "askRobot",
     "summary": _("Ask the robot on behalf of a person"),
+    "description": _(
+        "A service number that is not approved yet answers only its owner's trials: ask under the"
+        " openID `sandbox` (or the owner's own openID), so many times a day as `quota` says. At an"
+        " approved number `sandbox` is a name like any other."
+    ),
     "request": {"application/json": SendSerializer},
     "parameters": [
         OpenApiParameter(

@@ -6,14 +6,14 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from bots import chat, quotas, settlement
+from bots import chat, quotas, settlement, trials
 from bots.models import Channel, Message
 from ddio_api import items, waiting
 from ddio_api.base import DdioView, Reply
 from ddio_api.chat_serializers import CancelSerializer
 from ddio_api.docs import answers as answer_docs
 from ddio_api.docs import feedback as docs
-from ddio_api.errors import DdioError, not_in_this_state
+from ddio_api.errors import DdioError, only_trials_in_this_state
 from ddio_api.serializers import SendSerializer, idempotency_key
 from ddio_api.views.feedback import message_of
 
@@ -23,8 +23,6 @@ class ChatSendView(DdioView):
 
     @extend_schema(**docs.SEND)
     def post(self, request: Request) -> HttpResponse:
-        if not self.number.answers_people:
-            raise not_in_this_state(self.number.get_state_display())
         key = idempotency_key(request.headers.get("Idempotency-Key"))
         asked = self.checked(SendSerializer, request.data)
         message = self._accept(asked, key)
@@ -33,17 +31,24 @@ class ChatSendView(DdioView):
             return self.hold(until, lambda: self._state(message.pk))
         return self.reply(*self._state(message.pk))
 
+    def _terms(self, open_id: str) -> trials.Terms:
+        try:
+            return trials.terms(self.number, open_id, Channel.DDIO)
+        except trials.OnlyTrials as error:
+            raise only_trials_in_this_state(self.number.get_state_display()) from error
+
     def _accept(self, asked: dict[str, Any], key: str) -> Message:
+        terms = self._terms(asked["openID"])
         question = chat.Question(
             number=self.number,
             open_id=asked["openID"],
             text=asked["message"],
-            channel=Channel.DDIO,
+            channel=terms.channel,
             conversation_id=asked["conversationID"] or None,
             idempotency_key=key,
         )
         try:
-            return quotas.ask(question)
+            return quotas.ask(question, *terms.limits)
         except chat.UnknownPerson as error:
             raise DdioError(40003) from error
         except chat.UnknownConversation as error:

@@ -30,6 +30,7 @@ CALLS = {
     "conversations": lambda client: client.get("chat/conversations"),
     "messages": lambda client: client.get("chat/conversations/conv_0/messages"),
     "person": lambda client: client.call("DELETE", "people/alice"),
+    "quota": lambda client: client.get("quota"),
 }
 EACH_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 

@@ -76,6 +76,7 @@ def test_it_names_every_door():
         "/platform/api2/chat/conversations",
         "/platform/api2/chat/conversations/{conversation_id}/messages",
         "/platform/api2/people/{open_id}",
+        "/platform/api2/quota",
     }
 
 

@@ -1,0 +1,55 @@
+"""What is left of the limits; looking takes nothing but the request itself."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bots import quotas, trials, usage
+from ddio_api.base import DdioView
+from ddio_api.docs import quota as docs
+from ddio_api.items import timestamp
+from portal import counters
+
+
+class QuotaView(DdioView):
+    """The app's limits as they stand."""
+
+    @extend_schema(**docs.QUOTA)
+    def get(self, request: Request) -> Response:
+        now = timezone.now()
+        midnight = now.astimezone(UTC) + timedelta(seconds=counters.seconds_to_midnight())
+        midnight = midnight.replace(hour=0, minute=0, second=0, microsecond=0)
+        result = {
+            "requests": self._requests(now),
+            "asks": self._asks(midnight),
+            "tokens": self._tokens(midnight),
+        }
+        return self.reply(result)
+
+    def _requests(self, now: datetime) -> dict[str, Any]:
+        rate, burst = settings.DDIO_REQUESTS_PER_SECOND, settings.DDIO_REQUEST_BURST
+        level = counters.level(f"fw:rate:{self.number.pk}", rate, burst)
+        full_at = now + timedelta(seconds=level.until_full)
+        return _left(burst, level.remaining, full_at)
+
+    def _asks(self, midnight: datetime) -> dict[str, Any]:
+        """Of a number that answers only its owner's trials: what ends those sooner."""
+        limits = [quotas.limit_of_number(self.number.pk)]
+        if not self.number.answers_people:
+            limits.append(trials.limit_of(self.number))
+        left = [(limit.at_most - limit.used(), limit.at_most) for limit in limits]
+        remaining, at_most = min(left)
+        return _left(at_most, max(0, remaining), midnight)
+
+    def _tokens(self, midnight: datetime) -> dict[str, Any]:
+        """There is no budget of tokens: nothing ends, and what was used is told."""
+        return _left(None, None, midnight) | {"used": usage.tokens_of_today(self.number)}
+
+
+def _left(limit: int | None, remaining: int | None, reset_at: datetime) -> dict[str, Any]:
+    return {"limit": limit, "remaining": remaining, "resetAt": timestamp(reset_at)}
