@@ -147,12 +147,11 @@ def _entered(request: HttpRequest, handle: str, user: User | None, guest: str) -
 def _refuse_newcomers(door: Door) -> None:
     """A number that is silent now may be read by those who talked with it, or heard from it."""
     was_here = (
-        door.person and door.inbox and (door.person.conversations.exists() or door.inbox.is_in_use)
+        door.person
+        and door.inbox
+        and (door.person.conversations.kept().exists() or door.inbox.is_in_use)
     )
     if door.number.state in NOT_PUBLIC or not was_here:
-    """A number that is silent now may be read by those who talked with it before."""
-    has_talked = door.person and door.person.conversations.kept().exists()
-    if door.number.state in NOT_PUBLIC or not has_talked:
         raise Http404
 
 

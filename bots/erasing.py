@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from bots import journal, settlement
+from bots import followers, journal, news, settlement
 from bots.models import Conversation, FeedEntry, IdempotencyKey, Message, Person
 from portal import audit
 
@@ -33,7 +33,12 @@ class Erased:
 
 
 def erase(person: Person) -> Erased:
-    """Erase everything that was asked and answered before; returns when nothing of it is left."""
+    """Erase everything that was asked and answered before; returns when nothing of it is left.
+
+    The person follows the number no more, and what it sent to them alone goes, too.
+    """
+    followers.forget(person)
+    news.forget(person)
     is_first = True
     while _hide_some(person, audited=is_first):
         is_first = False

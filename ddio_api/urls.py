@@ -4,9 +4,7 @@ from django.urls import path
 
 from ddio_api import documentation
 from ddio_api.base import UnknownPath
-from ddio_api.views import chat, feedback, news, tokens
-from ddio_api.views import chat, conversations, feedback, people, tokens
-from ddio_api.views import chat, conversations, feedback, people, quota, tokens
+from ddio_api.views import chat, conversations, feedback, news, people, quota, tokens
 
 urlpatterns = [
     path("token", tokens.TokenView.as_view(), name="ddio-token"),

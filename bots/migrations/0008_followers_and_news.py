@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     """Who follows a number, what it sends them, and what each person has seen of it."""
 
     dependencies = [
-        ("bots", "0005_message_by_number_and_time"),
+        ("bots", "0007_erasing"),
         ("portal", "0004_app_records"),
     ]
 

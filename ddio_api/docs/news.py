@@ -102,6 +102,6 @@ FOLLOWERS: dict[str, Any] = {
             },
             "a page",
         ),
-        **errors(*COMMON),
+        **errors(*COMMON, 48001),
     },
 }

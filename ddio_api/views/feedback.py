@@ -81,11 +81,10 @@ class StreamView(DdioView):
         place = Place.parse(request.headers.get("Last-Event-ID", ""))
         if place.ended:
             return HttpResponse(status=204)
-        slots = self.slots()
-        return HeldStream(lambda: slots.counted(streams.chunks(self.app, message.pk, place)))
         if message.erased_at:
             return HeldStream(lambda: streams.last_word(message, place))
-        return HeldStream(lambda: streams.chunks(self.app, message.pk, place))
+        slots = self.slots()
+        return HeldStream(lambda: slots.counted(streams.chunks(self.app, message.pk, place)))
 
 
 class RatingView(DdioView):

@@ -24,8 +24,7 @@ class MessageSendView(DdioView):
 
     @extend_schema(**docs.MESSAGE_SEND)
     def post(self, request: Request) -> HttpResponse:
-        if not self.number.answers_people:
-            raise not_in_this_state(self.number.get_state_display())
+        self.require_approved()
         key = idempotency_key(request.headers.get("Idempotency-Key"))
         asked = self.checked(MessageSendSerializer, request.data)
         notice = news.Notice(self.number, asked["message"], asked["receTargetID"] or None, key)
@@ -50,6 +49,7 @@ class FollowersView(DdioView):
 
     @extend_schema(**docs.FOLLOWERS)
     def get(self, request: Request) -> HttpResponse:
+        self.require_approved()
         asked = self.checked_query(FollowersQuerySerializer)
         page = followers.read(self.number, asked["cursor"], asked["limit"])
         return self.reply(

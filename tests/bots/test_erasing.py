@@ -11,8 +11,29 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from bots import answering, chat, claims, erasing, feed, journal, ratings, settlement, tasks
-from bots.models import Conversation, FeedEntry, IdempotencyKey, Message, Person, Robot, Status
+from bots import (
+    answering,
+    chat,
+    claims,
+    erasing,
+    feed,
+    followers,
+    journal,
+    news,
+    ratings,
+    settlement,
+    tasks,
+)
+from bots.models import (
+    Conversation,
+    FeedEntry,
+    IdempotencyKey,
+    Message,
+    News,
+    Person,
+    Robot,
+    Status,
+)
 from bots.settlement import Outcome
 from portal import wakeups
 from portal.models import AuditEntry
@@ -54,6 +75,20 @@ def talk(number, conversations=3, questions=4, open_id="alice") -> None:
 def places(number) -> list[tuple[int, str, str]]:
     entries = FeedEntry.objects.filter(number=number).order_by("seq")
     return list(entries.values_list("seq", "kind", "message"))
+
+
+# Following ---------------------------------------------------------------------------------------
+
+
+def test_the_erased_person_follows_no_more_and_has_no_message_left(number, charlie):
+    followers.follow(number, charlie)
+    theirs = Person.objects.get(number=number, user=charlie)
+    to_them = news.send(news.Notice(number, "secret", theirs.open_id))
+    to_all = news.send(news.Notice(number, "for everybody"))
+    erasing.erase(theirs)
+    assert followers.count(number) == 0
+    assert not News.objects.filter(pk=to_them.pk).exists()
+    assert News.objects.filter(pk=to_all.pk).exists()
 
 
 # What goes and what stays -----------------------------------------------------------------------

@@ -18,8 +18,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from django.db import transaction
 from PIL import Image
 
-from bots import chat, followers, news, ratings, settlement
-from bots import chat, erasing, ratings, settlement
+from bots import chat, erasing, followers, news, ratings, settlement
 from bots.models import (
     ApiKey,
     Channel,

@@ -155,6 +155,12 @@ def test_a_number_that_is_not_approved_sends_nothing(alice, state):
     assert str(State(state).label) in answer.json()["msg"]
 
 
+@pytest.mark.parametrize("state", [State.DRAFT, State.IN_REVIEW, State.REJECTED])
+def test_a_number_that_is_not_approved_lists_no_followers(alice, state):
+    client = ddio_client(factories.number(owner=alice, state=state))
+    assert outcome(client.get("followers")) == (403, 48001)
+
+
 def test_a_number_that_is_suspended_in_this_moment_sends_nothing(
     client_of_alice, number, monkeypatch
 ):

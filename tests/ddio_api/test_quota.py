@@ -115,7 +115,7 @@ def test_it_costs_the_same_for_twice_as_many_messages(
 ):
     for _ in range(6):
         settled(number)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         quota(client_of_alice)
 
 
