@@ -34,6 +34,7 @@ urlpatterns = [
     path("quota", quota.QuotaView.as_view(), name="ddio-quota"),
     path("schema/", documentation.SchemaView.as_view(), name="ddio-schema"),
     path("docs/", documentation.DocsView.as_view(), name="ddio-docs"),
+    path("docs/calls/", documentation.CallsView.as_view(), name="ddio-calls"),
     path("", UnknownPath.as_view(), name="ddio-root"),
     path("<path:rest>", UnknownPath.as_view(), name="ddio-unknown"),
 ]

@@ -130,6 +130,8 @@ CHAT = [
 
 OTHERS = [
     Page("docs", "ddio-docs", "anonymous"),
+    *[Page(f"calls-{code}", "ddio-calls", query=f"?in={code}") for code in ("curl", "python")],
+    Page("calls-node", "ddio-calls", "anonymous", query="?in=node"),
     Page("not-found", "", "anonymous", path="/no-such-page/"),
     Page("forbidden", "", "alice", path="/review/"),
 ]

@@ -140,6 +140,7 @@ API = {
     "ddio-quota": Row(NO_TOKEN, NO_TOKEN),
     "ddio-schema": Row(ALL_200, ALL_405),
     "ddio-docs": Row(ALL_200, ALL_405),
+    "ddio-calls": Row(ALL_200, ALL_405),
     "oauth-token": Row(ALL_405, "400 400 400 400 400"),
     "oauth-revoke": Row(ALL_405, "400 400 400 400 400"),
     "oauth-metadata": Row(ALL_200, ALL_405),
