@@ -51,21 +51,22 @@ def platform(tmp_path_factory: pytest.TempPathFactory, provider: Upstream) -> It
 
 
 @pytest.fixture(scope="package")
-def robot_of(platform: Platform, provider: Upstream) -> Callable[[str], Robot]:
+def robot_of(platform: Platform, provider: Upstream) -> Callable[..., Robot]:
     """A robot with that behaviour of the fake provider's; each is made once."""
     made: dict[str, Robot] = {}
 
-    def robot(model: str) -> Robot:
+    def robot(model: str, word: str = "") -> Robot:
         arguments = ["--base-url", provider.url, "--api-key", "sk-test-123456", "--model", model]
-        if model not in made:
-            made[model] = provisioned(platform, *arguments, name=f"Robot {model}")
-        return made[model]
+        name = f"Robot {model} {word}".strip()
+        if name not in made:
+            made[name] = provisioned(platform, *arguments, name=name)
+        return made[name]
 
     return robot
 
 
 @pytest.fixture(scope="package")
-def robot(robot_of: Callable[[str], Robot]) -> Robot:
+def robot(robot_of: Callable[..., Robot]) -> Robot:
     """It says again what it was asked."""
     return robot_of("echo")
 

@@ -86,7 +86,7 @@ def test_it_is_told_what_is_not_done_here(robot: Robot, options):
     assert told.value.param == next(iter(options))
 
 
-def test_it_is_told_that_the_robot_is_out_of_order(robot_of: Callable[[str], Robot]):
+def test_it_is_told_that_the_robot_is_out_of_order(robot_of: Callable[..., Robot]):
     """Never as 401: the caller's token is good, it is the robot's key that is not."""
     with pytest.raises(openai.InternalServerError) as told:
         complete(client_of(robot_of("403")))
