@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import requests
@@ -48,17 +49,18 @@ class Robot:
         token: str = answer.json()["accessToken"]
         return token
 
-    def expired_token(self) -> str:
-        return self.platform.manage("shell", "-c", EXPIRED.format(self.credentials)).stdout.split()[
-            -1
-        ]
-
     def revoked_token(self) -> str:
         token = self.token()
         pair = (self.app_id, self.app_secret)
         answer = requests.post(f"{self.url}/oauth2/revoke", {"token": token}, auth=pair, timeout=10)
         answer.raise_for_status()
         return token
+
+
+@cache
+def expired_token(robot: Robot) -> str:
+    printed = robot.platform.manage("shell", "-c", EXPIRED.format(robot.credentials)).stdout
+    return printed.split()[-1]
 
 
 def provisioned(platform: Platform, *arguments: str, name: str) -> Robot:

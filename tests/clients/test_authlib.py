@@ -8,7 +8,7 @@ import requests
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
-from tests.clients.robots import Robot, ask, refusal, streamed
+from tests.clients.robots import Robot, ask, expired_token, refusal, streamed
 
 pytestmark = pytest.mark.processes
 
@@ -109,7 +109,7 @@ def test_it_may_revoke_what_is_no_token(robot: Robot, method: str):
 
 
 def test_it_is_told_of_an_expired_token(robot: Robot):
-    assert refusal(holding(robot, robot.expired_token()), robot) == (401, 42001)
+    assert refusal(holding(robot, expired_token(robot)), robot) == (401, 42001)
 
 
 def test_it_renews_a_token_by_itself(robot: Robot):

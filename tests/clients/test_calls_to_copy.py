@@ -98,7 +98,8 @@ def test_a_torn_stream_goes_on_where_it_was(
     desk_of: NewDesk, robot_of: Callable[..., Robot], platform: Platform
 ):
     """In each language at once, each with a robot of its own."""
-    runs = {name: desk_of(robot_of("slow", name)).start(name) for name in STREAMS}
+    desks = {name: desk_of(robot_of("slow", name)) for name in STREAMS}
+    runs = {name: desk.start(name) for name, desk in desks.items()}
     for run in runs.values():
         wait_for(lambda run=run: reads(run), 30, "the beginning of the answer")
     kill_web(platform)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.robots import Robot
+from tests.clients.robots import Robot, expired_token
 
 pytestmark = pytest.mark.processes
 
@@ -13,7 +13,7 @@ Node = Callable[..., Any]
 BOTH = pytest.mark.parametrize("method", ["header", "body"])
 BAD_TOKENS = pytest.mark.parametrize(
     "token_of",
-    [lambda _robot: "sk-wrong", Robot.expired_token, Robot.revoked_token],
+    [lambda _robot: "sk-wrong", expired_token, Robot.revoked_token],
     ids=["wrong", "expired", "revoked"],
 )
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from tests.clients.robots import Robot
+from tests.clients.robots import Robot, expired_token
 
 pytestmark = pytest.mark.processes
 
@@ -66,7 +66,7 @@ def test_its_answers_are_in_the_feed(robot: Robot):
 
 @pytest.mark.parametrize(
     "token_of",
-    [lambda _robot: "sk-wrong", Robot.expired_token, Robot.revoked_token],
+    [lambda _robot: "sk-wrong", expired_token, Robot.revoked_token],
     ids=["wrong", "expired", "revoked"],
 )
 def test_it_is_told_of_a_token_that_is_no_good(robot: Robot, token_of: Callable[[Robot], str]):

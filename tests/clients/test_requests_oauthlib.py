@@ -7,7 +7,7 @@ from oauthlib.oauth2 import BackendApplicationClient, InvalidClientError, TokenE
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from tests.clients.robots import Robot, ask, refusal, streamed
+from tests.clients.robots import Robot, ask, expired_token, refusal, streamed
 
 pytestmark = pytest.mark.processes
 
@@ -75,7 +75,7 @@ def test_it_knows_by_itself_when_its_token_has_expired(robot: Robot):
 
 
 def test_it_is_told_of_an_expired_token(robot: Robot):
-    assert refusal(holding(robot, robot.expired_token()), robot) == (401, 42001)
+    assert refusal(holding(robot, expired_token(robot)), robot) == (401, 42001)
 
 
 def test_it_is_told_of_a_revoked_token(robot: Robot):

@@ -11,7 +11,7 @@ import requests
 from wechatpy import WeChatClient
 from wechatpy.exceptions import WeChatClientException
 
-from tests.clients.robots import Robot, ask, refusal
+from tests.clients.robots import Robot, ask, expired_token, refusal
 
 pytestmark = pytest.mark.processes
 
@@ -113,7 +113,7 @@ def test_it_renews_what_has_expired_by_its_own_clock(robot: Robot):
 
 
 def test_its_expired_token_is_refused(robot: Robot):
-    assert refusal(holding(robot.expired_token()), robot) == (401, 42001)
+    assert refusal(holding(expired_token(robot)), robot) == (401, 42001)
 
 
 def test_it_raises_when_its_token_is_revoked(robot: Robot):
