@@ -72,15 +72,18 @@ def robot(robot_of: Callable[..., Robot]) -> Robot:
 
 
 @pytest.fixture(scope="package")
-def node() -> Callable[..., Any]:
-    """Run a script of `node/` and return the JSON that it printed.
-
-    Without Node the test is skipped; under CI that is a failure.
-    """
+def packages() -> Path:
+    """npm's packages. Without Node the test is skipped; under CI that is a failure."""
     if not shutil.which("npm"):
         missing = "no Node: install it (Debian: nodejs and npm)"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
     subprocess.run(["sh", NODE / "install"], check=True, timeout=300)
+    return NODE / "node_modules"
+
+
+@pytest.fixture(scope="package")
+def node(packages: Path) -> Callable[..., Any]:
+    """Run a script of `node/` and return the JSON that it printed."""
 
     def run(script: str, **given: str) -> Any:
         command = ["node", NODE / f"{script}.mjs"]

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import requests
@@ -64,17 +65,20 @@ class Run:
 class Desk:
     """A directory with all programs of the page, and the environment that it asks for."""
 
-    def __init__(self, directory: Path, robot: Robot, packages: Path) -> None:
+    def __init__(self, directory: Path, robot: Robot, packages: Callable[[], Path]) -> None:
         directory.mkdir()
+        self._packages = packages
         self.directory = directory
         self.token = robot.token()
         own = {"APP_ID": robot.app_id, "APP_SECRET": robot.app_secret}
         self._environment = dict(os.environ) | own | {"ACCESS_TOKEN": self.token}
         for name, text in programs(robot).items():
             (directory / name).write_text(text, encoding="utf-8")
-        (directory / "node_modules").symlink_to(packages)
 
     def start(self, name: str, **given: str) -> Run:
+        modules = self.directory / "node_modules"
+        if name.endswith(".mjs") and not modules.exists():
+            modules.symlink_to(self._packages())
         return Run(self.directory, name, self._environment | given)
 
     def run(self, name: str, **given: str) -> str:

@@ -9,7 +9,6 @@ import pytest
 import requests
 
 from ddio_api.snippets import DIRECTORY
-from tests.clients.conftest import NODE
 from tests.clients.copied import Desk, Run, programs
 from tests.clients.robots import Robot, refusal
 from tests.platform import Client, Platform, parse_events, wait_for
@@ -34,9 +33,13 @@ NewDesk = Callable[[Robot], Desk]
 
 
 @pytest.fixture
-def desk_of(tmp_path: Path, node) -> NewDesk:
-    """A desk for each robot; `node` has seen to it that npm's packages are there."""
-    return lambda robot: Desk(tmp_path / robot.app_id, robot, NODE / "node_modules")
+def desk_of(tmp_path: Path, request: pytest.FixtureRequest) -> NewDesk:
+    """A desk for each robot; npm's packages are asked for by those programs that need them."""
+
+    def desk(robot: Robot) -> Desk:
+        return Desk(tmp_path / robot.app_id, robot, lambda: request.getfixturevalue("packages"))
+
+    return desk
 
 
 @pytest.fixture
