@@ -58,8 +58,9 @@ SUBJECTS = [
         "token",
         _("Take an accessToken"),
         _(
-            "It is good for two hours and for every call. Another one never kills an earlier one,"
-            " so each process may take its own. The other programs find it in ACCESS_TOKEN."
+            "It is good for every call, for as many seconds as expiresIn says. Another one never"
+            " kills an earlier one: each process may take its own. The other programs find it in"
+            " ACCESS_TOKEN."
         ),
         {"": "take_token", "Authlib": "authlib_session"},
     ),

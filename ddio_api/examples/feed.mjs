@@ -20,7 +20,7 @@ for (;;) {
   if (answer === null) {
     await sleep(1000); // no connection
   } else if (answer.status === 401) {
-    headers = await signIn(); // expired after two hours
+    headers = await signIn(); // expired
   } else if ([429, 503].includes(answer.status)) {
     await sleep(1000 * Number(answer.headers.get("Retry-After") ?? 1));
   } else if (!answer.ok) {

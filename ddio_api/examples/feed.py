@@ -28,7 +28,7 @@ while True:
     except (requests.ConnectionError, requests.Timeout):
         time.sleep(1)
         continue
-    if answer.status_code == 401:  # expired after two hours
+    if answer.status_code == 401:  # expired
         sign_in()
     elif answer.status_code in (429, 503):
         time.sleep(float(answer.headers.get("Retry-After", 1)))

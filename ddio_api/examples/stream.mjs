@@ -36,7 +36,7 @@ while (kind !== "done") {
       if (event === "error") throw new Error(data.msg);
     }
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // a TypeError: torn, go on behind the last event
+    if (!(error instanceof TypeError)) throw error; // else torn: go on behind the last event
   }
   if (kind !== "done") await sleep(1000);
 }

@@ -68,6 +68,14 @@ def provisioned(platform: Platform, *arguments: str, name: str) -> Robot:
     return Robot(platform, made["appId"], made["appSecret"])
 
 
+def draft(platform: Platform, *arguments: str) -> Robot:
+    """A number that nobody has approved yet."""
+    names = ["--developer-email", "dev@example.org", "--number-name", "Draft"]
+    done = platform.manage("provision", *names, "--new-secret", "--json", *arguments)
+    made = json.loads(done.stdout)
+    return Robot(platform, made["appId"], made["appSecret"])
+
+
 def ask(session: requests.Session, robot: Robot, message: str, wait: int = 20) -> dict[str, Any]:
     """Ask by the session of a library, which sees to the accessToken."""
     body = {"openID": "alice", "message": message, "wait": wait}

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from tests.clients.robots import Robot, expired_token
+from tests.clients.robots import Robot, draft, expired_token
+from tests.platform import Platform
 
 pytestmark = pytest.mark.processes
 
@@ -84,6 +85,12 @@ def test_it_is_told_what_is_not_done_here(robot: Robot, options):
     with pytest.raises(openai.BadRequestError) as told:
         client_of(robot).chat.completions.create(model="any", messages=HELLO, **options)
     assert told.value.param == next(iter(options))
+
+
+def test_it_is_told_that_the_number_is_not_approved(platform: Platform):
+    with pytest.raises(openai.PermissionDeniedError) as told:
+        complete(client_of(draft(platform)))
+    assert told.value.code == "permission_denied"
 
 
 def test_it_is_told_that_the_robot_is_out_of_order(robot_of: Callable[..., Robot]):
