@@ -29,7 +29,7 @@ from portal.bridge_answer import Exchange, Send, failed, headers_of
 from portal.bridge_body import MEBIBYTE, Body, BodyReader, Receive, RefusedError, Scope
 from portal.bridge_exports import Exports, is_small_file, next_piece
 from portal.bridge_request import build_environ, client_of
-from portal.hold import HeldResponse, HeldStream
+from portal.hold import HeldResponse, HeldStream, Instead
 from portal.request_ids import HEADER
 
 BODY_BYTES_AT_MOST = 2 * MEBIBYTE  # unless settings.BODY_BYTES_AT_MOST says otherwise
@@ -124,15 +124,23 @@ class Bridge:
 
     async def _stream(self, response: HeldStream, exchange: Exchange) -> None:
         del response["Content-Length"]  # CommonMiddleware counted the empty content
-        await exchange.start(response.status_code, headers_of(response))
         if exchange.head:
+            await exchange.start(response.status_code, headers_of(response))
             await exchange.finish()
             return
-        await exchange.push(b"")  # Granian holds headers back until the first piece
+        if not response.begins_late:
+            await exchange.start(response.status_code, headers_of(response))
+            await exchange.push(b"")  # Granian holds headers back until the first piece
         work = asyncio.create_task(_pump(response, exchange), context=exchange.context)
-        if await exchange.attend(work) and failed(work, exchange):
+        ended = await exchange.attend(work)
+        broken = ended and failed(work, exchange)
+        if not exchange.started:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR if ended else HTTPStatus.SERVICE_UNAVAILABLE
+            _replace(response, status, exchange)
+            await exchange.answer(response, response.content)
+        elif broken:
             await exchange.cut()
-        else:
+        elif not exchange.ended:
             await exchange.finish()
 
     async def _export(self, response: StreamingHttpResponse, exchange: Exchange) -> None:
@@ -173,9 +181,22 @@ class Bridge:
 
 
 async def _pump(response: HeldStream, exchange: Exchange) -> None:
-    async with aclosing(response.pieces()) as chunks:
-        async for chunk in chunks:
-            await exchange.push(chunk)
+    try:
+        async with aclosing(response.pieces()) as chunks:
+            async for chunk in chunks:
+                await _started(response, exchange)
+                await exchange.push(chunk)
+        await _started(response, exchange)
+    except Instead as instead:
+        if exchange.started:
+            raise
+        response.become(instead)
+        await exchange.answer(response, response.content)
+
+
+async def _started(response: HeldStream, exchange: Exchange) -> None:
+    if not exchange.started:
+        await exchange.start(response.status_code, headers_of(response))
 
 
 def _replace(response: HttpResponse, status: HTTPStatus, exchange: Exchange) -> None:

@@ -44,6 +44,7 @@ class Exchange:
         self.path: str = scope["path"]
         self.head = scope["method"] == "HEAD"
         self.started = False
+        self.ended = False
         self.context = contextvars.copy_context()  # the view runs in it, and what it began
         self._scope = scope
         self._receive = receive
@@ -62,6 +63,7 @@ class Exchange:
         elif not (self.head and response.streaming):
             response["Content-Length"] = str(len(content))
         await self.start(response.status_code, headers_of(response))
+        self.ended = True
         await self._send({"type": "http.response.body", "body": b"" if self.head else content})
 
     async def refuse(self, status: HTTPStatus, request_id: str = "") -> None:

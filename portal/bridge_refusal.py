@@ -1,17 +1,18 @@
-"""What the bridge says where Django does not: an envelope for machines, a plain line for others.
+"""What the bridge says where Django does not: JSON for machines, a plain line for others.
 
 No middleware sees these answers, so the language is chosen here.
 """
 
 import json
 from http import HTTPStatus
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from portal.request_ids import HEADER, MACHINE_PATHS
+from portal.request_ids import HEADER, MACHINE_PATHS, OPENAI_PATH
 
 # The code of the open interface and what to do, by status.
 _SENTENCES: dict[HTTPStatus, tuple[int, str | Promise]] = {
@@ -38,14 +39,25 @@ def refusal(
         headers["Retry-After"] = "1"
     if path.startswith(MACHINE_PATHS):
         headers["Content-Type"] = "application/json"
-        content = _envelope(status, request_id, accept_language)
+        content = _content(status, path, request_id, accept_language)
     return headers, content
 
 
-def _envelope(status: HTTPStatus, request_id: str, accept_language: str) -> bytes:
+def _content(status: HTTPStatus, path: str, request_id: str, accept_language: str) -> bytes:
     code, sentence = _SENTENCES[status]
     asked = HttpRequest()
     asked.META["HTTP_ACCEPT_LANGUAGE"] = accept_language
     with translation.override(translation.get_language_from_request(asked)):
-        body = {"code": code, "msg": str(sentence), "request_id": request_id}
+        said = str(sentence)
+    body: dict[str, Any] = {"code": code, "msg": said, "request_id": request_id}
+    if path.startswith(OPENAI_PATH):
+        body = _openai_error(code, said)
     return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _openai_error(code: int, message: str) -> dict[str, Any]:
+    """As `ddio_api.openai.errors` shapes it for those who get as far as that."""
+    is_ours = code == -1
+    kind = "server_error" if is_ours else "invalid_request_error"
+    name = "robot_unavailable" if is_ours else None
+    return {"error": {"message": message, "type": kind, "param": None, "code": name}}

@@ -14,7 +14,7 @@ import contextvars
 import functools
 import signal
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar
@@ -54,8 +54,24 @@ class HeldResponse(HttpResponse):
         await self.wait(self)
 
 
+class Instead(Exception):
+    """Raised by the generator of a `HeldStream` before its first piece: send this, no stream.
+
+    Only where nothing was sent yet, so the stream must be one that `begins_late`.
+    """
+
+    def __init__(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.content = content
+        self.headers = headers
+
+
 class HeldStream(HttpResponse):
     """A response in pieces: headers go out at once, then each yield of the generator as it comes.
+
+    With `begins_late` the headers wait for the first piece, and until then the generator may raise
+    `Instead`; if the process stops before, the client gets a plain 503.
 
     The generator is closed when the client goes away, when it stops reading for
     `portal.bridge.READER_STALL_SECONDS`, or when the process stops.
@@ -65,10 +81,13 @@ class HeldStream(HttpResponse):
         self,
         chunks: Callable[[], AsyncGenerator[bytes, None]],
         content_type: str = "text/event-stream",
+        *,
+        begins_late: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(content_type=content_type, **kwargs)
         self.chunks = chunks
+        self.begins_late = begins_late
         self.context = contextvars.copy_context()
         self.language = translation.get_language()
         self["Cache-Control"] = "no-store"
@@ -78,6 +97,14 @@ class HeldStream(HttpResponse):
         """What is to be sent; to be called in the task that sends it."""
         speak(self.language)
         return self.chunks()
+
+    def become(self, instead: Instead) -> None:
+        """An ordinary answer; what middleware put on the response stays."""
+        del self["X-Accel-Buffering"]
+        self.status_code = instead.status
+        self.content = instead.content
+        for name, value in instead.headers.items():
+            self[name] = value
 
 
 def speak(language: str | None) -> None:

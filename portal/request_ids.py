@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from portal.ids import new_id
 
 HEADER = "X-Request-ID"
-# Under these even a failure is JSON: an envelope with the request's id.
-MACHINE_PATHS = ("/platform/", "/oauth2/", "/cgi-bin/", "/v1/", "/.well-known/")
+OPENAI_PATH = "/v1/"
+# Under these even a failure is JSON, in the words of the path's protocol.
+MACHINE_PATHS = ("/platform/", "/oauth2/", "/cgi-bin/", OPENAI_PATH, "/.well-known/")
 _SOUND = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 

@@ -20,7 +20,7 @@ from django.urls import path, re_path
 from django.utils import translation
 
 from portal import bridge_answer, bridge_body
-from portal.hold import HeldResponse, HeldStream, in_thread, stopping
+from portal.hold import HeldResponse, HeldStream, Instead, in_thread, stopping
 
 bridge_body.BODY_SECONDS = float(os.environ.get("BRIDGE_BODY_SECONDS", "1"))
 bridge_body.PACE_SECONDS = 2.0
@@ -154,15 +154,32 @@ def stream(request: HttpRequest) -> HeldStream:
         finally:
             events[f"closed {name}"] += 1
 
-    return HeldStream(chunks, content_type=request.GET.get("type", "text/event-stream"))
+    content_type = request.GET.get("type", "text/event-stream")
+    return HeldStream(chunks, content_type=content_type, begins_late="late" in request.GET)
+
+
+def stream_or_refusal(request: HttpRequest) -> HeldStream:
+    """A late stream that thinks better of it, after as many pieces as `after` says."""
+    after = int(request.GET.get("after", "0"))
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        for _ in range(after):
+            yield b"data: piece\n\n"
+        await asyncio.sleep(0.05)
+        raise Instead(409, b"no stream", {"Content-Type": "text/plain", "X-Why": "late"})
+
+    return HeldStream(chunks, begins_late=True)
 
 
 def stream_broken(request: HttpRequest) -> HeldStream:
+    late = "late" in request.GET
+
     async def chunks() -> AsyncGenerator[bytes, None]:
-        yield b"data: first\n\n"
+        if not late:
+            yield b"data: first\n\n"
         raise LookupError("a stream that fails")
 
-    return HeldStream(chunks)
+    return HeldStream(chunks, begins_late=late)
 
 
 class Counted(io.BytesIO):
@@ -215,12 +232,14 @@ urlpatterns = [
     path("held", held),
     path("held-until-stop", held_until_stop),
     path("held-broken", held_broken),
+    path("platform/held-broken", held_broken),
     path("v1/held-broken", held_broken),
     path("held-reading", held_reading),
     path("stream", stream),
+    path("stream-or-refusal", stream_or_refusal),
     path("stream-broken", stream_broken),
     path("file", file),
     path("export", export),
-    path("v1/export", export),
+    path("platform/export", export),
     path("slow", slow),
 ]

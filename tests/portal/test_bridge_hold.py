@@ -166,6 +166,64 @@ def test_it_cuts_a_stream_that_fails(server):
     assert not answer.endswith(END_OF_CHUNKS)
 
 
+# Streams that begin late ------------------------------------------------------------------------
+
+
+def test_it_sends_the_headers_of_a_late_stream_with_its_first_piece(server):
+    client = server.client().say("GET /stream?late&first=0.3&count=1 HTTP/1.1", CLOSE)
+    began = time.monotonic()
+    head = client.until(b"\r\n\r\n")
+    assert time.monotonic() - began > 0.25
+    assert b"content-type: text/event-stream\r\n" in head
+    assert client.rest().endswith(END_OF_CHUNKS)
+
+
+def test_it_sends_what_a_late_stream_says_instead(server):
+    answer = server.get("/stream-or-refusal")
+    assert (answer.status, answer.read()) == (409, b"no stream")
+    assert (answer.headers["Content-Type"], answer.headers["X-Why"]) == ("text/plain", "late")
+    assert answer.headers["Content-Length"] == "9"
+    assert answer.headers["X-Marked"] == "yes"
+    assert "X-Accel-Buffering" not in answer.headers
+
+
+def test_it_serves_the_same_connection_after_what_was_sent_instead(server):
+    client = server.client().say("GET /stream-or-refusal HTTP/1.1")
+    client.until(b"no stream")
+    client.say("GET /held HTTP/1.1").until(b"none")
+
+
+def test_it_cuts_a_late_stream_that_thinks_better_of_it_too_late(server):
+    answer = server.client().say("GET /stream-or-refusal?after=1 HTTP/1.1").rest()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert not answer.endswith(END_OF_CHUNKS)
+
+
+def test_it_answers_500_when_a_late_stream_fails_at_once(server):
+    answer = server.get("/stream-broken?late")
+    assert (answer.status, answer.read()) == (500, b"Internal Server Error")
+    assert answer.headers["X-Marked"] == "yes"
+
+
+def test_it_sends_a_late_stream_without_a_piece(server):
+    answer = server.get("/stream?late&count=0")
+    assert (answer.status, answer.read()) == (200, b"")
+    assert answer.headers["Content-Type"] == "text/event-stream"
+
+
+def test_it_answers_head_without_running_a_late_stream(server):
+    client = server.client().say("HEAD /stream?late&first=30&id=head HTTP/1.1", CLOSE)
+    assert client.rest().startswith(b"HTTP/1.1 200 OK\r\n")
+    assert server.count("closed head") == 0
+
+
+def test_it_closes_a_late_stream_when_the_client_goes_away_before_it_begins(server):
+    client = server.client().say("GET /stream?late&first=30&id=early HTTP/1.1")
+    time.sleep(0.1)
+    client.close()
+    assert eventually(lambda: server.count("closed early") == 1)
+
+
 # The end of the process -------------------------------------------------------------------------
 
 
@@ -176,6 +234,7 @@ class Stopped:
         self.server = Server().wait_ready()
         self.clients = {
             "stream": self._asks("GET /stream?count=2&pause=60"),
+            "late stream": self._asks("GET /stream?late&first=60"),
             "wait": self._asks("GET /held?seconds=60&id=long"),
             "listening wait": self._asks("GET /held-until-stop"),
             "view": self._asks("GET /slow?seconds=1"),
@@ -210,6 +269,12 @@ def test_it_answers_503_for_a_wait_that_does_not_end(stopped):
     answer = stopped.answers["wait"]
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"retry-after: 1\r\n" in answer
+    assert b"x-marked: yes\r\n" in answer
+
+
+def test_it_answers_503_for_a_late_stream_that_has_not_begun(stopped):
+    answer = stopped.answers["late stream"]
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"x-marked: yes\r\n" in answer
 
 

@@ -44,13 +44,13 @@ def test_it_answers_machines_with_the_envelope(server):
 
 
 def test_it_answers_machines_that_are_too_slow_with_the_envelope(server):
-    answer = server.client().say("POST /v1/x HTTP/1.1", SHORT).rest()
+    answer = server.client().say("POST /platform/api2/x HTTP/1.1", SHORT).rest()
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert json.loads(parts(answer)[1])["code"] == 47001
 
 
 def test_it_keeps_the_callers_id(server):
-    said = ("POST /v1/x HTTP/1.1", SHORT, "X-Request-ID: sound-id_7")
+    said = ("POST /platform/api2/x HTTP/1.1", SHORT, "X-Request-ID: sound-id_7")
     headers, content = parts(server.client().say(*said).end().rest())
     assert headers["x-request-id"] == json.loads(content)["request_id"] == "sound-id_7"
 
@@ -68,7 +68,24 @@ def test_it_replaces_repeated_ids(server):
     assert OUR_ID.fullmatch(headers["x-request-id"])
 
 
-@pytest.mark.parametrize("path", ["/v1/held-broken", "/v1/export?fail=0"])
+def test_it_answers_clients_of_openai_with_their_error_object(server):
+    answer = server.client().say("POST /v1/x HTTP/1.1", SHORT, "X-Request-ID: sound-id_7").rest()
+    headers, content = parts(answer)
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert headers["x-request-id"] == "sound-id_7"
+    error = json.loads(content)["error"]
+    assert error.pop("message")
+    assert error == {"type": "invalid_request_error", "param": None, "code": None}
+
+
+def test_it_answers_clients_of_openai_when_a_wait_fails(server):
+    answer = server.get("/v1/held-broken")
+    error = json.loads(answer.read())["error"]
+    assert (answer.status, error["type"]) == (500, "server_error")
+    assert error["code"] == "robot_unavailable"
+
+
+@pytest.mark.parametrize("path", ["/platform/held-broken", "/platform/export?fail=0"])
 def test_it_answers_machines_with_the_envelope_when_a_wait_or_an_export_fails(server, path):
     answer = server.get(path)
     envelope = json.loads(answer.read())
@@ -77,11 +94,13 @@ def test_it_answers_machines_with_the_envelope_when_a_wait_or_an_export_fails(se
 
 
 def test_it_says_when_to_come_again():
-    headers, content = refusal(HTTPStatus.SERVICE_UNAVAILABLE, "/v1/x", "req_1", "")
+    headers, content = refusal(HTTPStatus.SERVICE_UNAVAILABLE, "/platform/x", "req_1", "")
     assert headers["Retry-After"] == "1"
     assert json.loads(content)["code"] == -1
 
 
 def test_it_speaks_the_callers_language():
-    _headers, content = refusal(HTTPStatus.SERVICE_UNAVAILABLE, "/v1/x", "req_1", "zh-CN,en;q=0.5")
+    _headers, content = refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE, "/platform/x", "req_1", "zh-CN,en;q=0.5"
+    )
     assert "服务" in json.loads(content)["msg"]
