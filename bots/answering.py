@@ -11,8 +11,8 @@ from django.db import InterfaceError, OperationalError
 
 from bots import claims, context, erasing, faults, settlement, vault
 from bots.journal import Writer
-from bots.models import ApiKey, KeyStatus, Message, Robot, Status
-from bots.provider import Endpoint, ProviderFault, Usage
+from bots.models import ApiKey, KeyStatus, Message, Prompt, Robot, Status
+from bots.provider import CutShort, Endpoint, ProviderFault, Sampling, Usage
 from bots.settlement import Outcome
 from bots.worker import Worker
 
@@ -27,7 +27,7 @@ RETRY_SECONDS_AT_MOST = 60.0
 class Plan:
     """What an attempt needs from the database, read once before the first network call."""
 
-    robot: Robot
+    sampling: Sampling
     turns: list[dict[str, str]]
     keys: list[tuple[ApiKey, Endpoint]]
 
@@ -45,7 +45,16 @@ def make_plan(message: Message) -> Plan | None:
             logger.error("api_key_does_not_open", key=key.pk)
             continue
         keys.append((key, Endpoint(base_url=base_url, api_key=clear, model=robot.model)))
-    return Plan(robot, context.build(robot, message), keys)
+    return Plan(_sampling(robot, message), context.build(robot, message), keys)
+
+
+def _sampling(robot: Robot, message: Message) -> Sampling:
+    """The robot's, unless the caller chose: he may shorten the answer, not lengthen it."""
+    given = Prompt.of(message)
+    chosen = {"temperature": robot.temperature} | (given.params if given else {})
+    limits = [chosen.get("max_tokens"), robot.answer_tokens]
+    chosen["max_tokens"] = min((limit for limit in limits if limit is not None), default=None)
+    return Sampling(**chosen)
 
 
 async def answer(message_id: str, worker: Worker) -> None:
@@ -164,17 +173,16 @@ async def _stream(
 ) -> Outcome:
     key, endpoint = chosen
     usage: Usage | None = None
+    finish_reason = ""
     pieces = worker.provider.stream(
-        endpoint,
-        plan.turns,
-        request_id=message.pk,
-        temperature=plan.robot.temperature,
-        max_tokens=plan.robot.answer_tokens,
+        endpoint, plan.turns, request_id=message.pk, sampling=plan.sampling
     )
     try:
         async for piece in pieces:
             if isinstance(piece, Usage):
                 usage = piece
+            elif isinstance(piece, CutShort):
+                finish_reason = piece.reason
             else:
                 journal.put(piece)
     finally:
@@ -183,6 +191,7 @@ async def _stream(
         Status.DONE,
         answer="".join(journal.text),
         model=endpoint.model,
+        finish_reason=finish_reason,
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         api_key=key,

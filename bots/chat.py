@@ -7,14 +7,15 @@ the nudge comes after the commit and may fail (rule 1).
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from bots.models import Conversation, IdempotencyKey, Message, Person
+from bots.models import Conversation, IdempotencyKey, Message, Person, Prompt
 from portal import nudges
 from portal.models import ServiceNumber
 
@@ -42,10 +43,23 @@ class IdempotencyConflict(Exception):
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a caller brings along instead of a conversation; see the model Prompt.
+
+    `request` is all that he sent, in one spelling: it is compared for a repeated key.
+    """
+
+    turns: list[dict[str, str]]
+    params: dict[str, Any] = field(default_factory=dict)
+    request: str = ""
+
+
+@dataclass(frozen=True)
 class Question:
     """One ask, as every door hands it over.
 
     Without a conversation the latest open one goes on, or with `new_conversation` one begins.
+    What is `given` makes a conversation of its own, which nothing goes on with.
     `vouched`: the platform itself made this openID, so a newcomer by it is let in.
     """
 
@@ -57,13 +71,16 @@ class Question:
     idempotency_key: str = ""
     new_conversation: bool = False
     vouched: bool = False
+    given: Given | None = None
 
     @property
     def digest(self) -> str:
-        """What must be equal for a repeated key: person, message and conversation."""
+        """What must be equal for a repeated key: person, message and conversation, or all."""
         content: list[str | bool | None] = [self.open_id, self.text, self.conversation_id]
         if self.new_conversation:
             content.append(True)
+        if self.given:
+            content.append(self.given.request)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -129,11 +146,14 @@ def _conversation(question: Question, person: Person) -> Conversation:
         return theirs
     going_on = person.conversations.kept().filter(closed_at=None).order_by("-last_at", "-pk")
     latest = None if question.new_conversation else going_on.first()
+    going_on = person.conversations.filter(closed_at=None).order_by("-last_at", "-pk")
+    latest = None if question.new_conversation or question.given else going_on.first()
     return latest or Conversation.objects.create(
         number=question.number,
         person=person,
         channel=question.channel,
         title=" ".join(question.text.split())[:TITLE_LENGTH],
+        closed_at=timezone.now() if question.given else None,
     )
 
 
@@ -152,6 +172,9 @@ def _write(question: Question, person: Person, conversation: Conversation) -> Me
         asked_at=now,
         due_at=now + timedelta(seconds=settings.NUDGE_AGAIN_SECONDS),
     )
+    if question.given:
+        turns, params = question.given.turns, question.given.params
+        Prompt.objects.create(message=message, turns=turns, params=params)
     if question.idempotency_key:
         same = {"number": question.number, "key": question.idempotency_key}
         stale = IdempotencyKey.objects.filter(created_at__lte=now - IDEMPOTENCY_KEPT, **same)

@@ -1,13 +1,19 @@
 """What the model is shown: the robot's prompt, then as much of the conversation as fits.
 
-Whole turns only, the oldest left out first. The estimate errs on the high side: a quarter of a
-token for an ASCII character, a whole one for any other (Chinese comes close to that).
+The conversation is the platform's own, or what the caller gave instead: then his system messages
+come behind the robot's. Whole turns only, the oldest left out first. The estimate errs on the high
+side: a quarter of a token for an ASCII character, a whole one for any other (Chinese comes close to
+that).
 """
 
-from bots.models import Message, Robot, Status
+from collections.abc import Iterable
+
+from bots.models import Message, Prompt, Robot, Status
 
 TURN_OVERHEAD = 8
 TURNS_AT_MOST = 50
+
+Turn = dict[str, str]
 
 
 def estimate_tokens(text: str) -> int:
@@ -16,25 +22,53 @@ def estimate_tokens(text: str) -> int:
     return ascii_count // 4 + (len(text) - ascii_count) + 1
 
 
-def _turn(role: str, content: str) -> dict[str, str]:
+def build(robot: Robot, message: Message) -> list[Turn]:
+    """The chat messages for the provider; the question itself is always among them."""
+    fixed = [_turn("system", robot.system_prompt)] if robot.system_prompt else []
+    given = Prompt.of(message)
+    if given is None:
+        question = [_turn("user", message.question)]
+        room = robot.context_tokens - _size([*fixed, *question])
+        return [*fixed, *_latest(_earlier(message), room), *question]
+    fixed += [turn for turn in given.turns if turn["role"] == "system"]
+    *earlier, question = _exchanges(turn for turn in given.turns if turn["role"] != "system")
+    room = robot.context_tokens - _size([*fixed, *question])
+    return [*fixed, *_latest(reversed(earlier), room), *question]
+
+
+def _turn(role: str, content: str) -> Turn:
     return {"role": role, "content": content}
 
 
-def build(robot: Robot, message: Message) -> list[dict[str, str]]:
-    """The chat messages for the provider; the question itself is always among them."""
-    fixed = [_turn("system", robot.system_prompt)] if robot.system_prompt else []
-    question = _turn("user", message.question)
-    room = robot.context_tokens - sum(
-        estimate_tokens(turn["content"]) + TURN_OVERHEAD for turn in [*fixed, question]
-    )
-    earlier = Message.objects.filter(
-        conversation=message.conversation_id, position__lt=message.position, status=Status.DONE
-    ).order_by("-position")[:TURNS_AT_MOST]
-    kept: list[dict[str, str]] = []
-    for past in earlier:
-        answer = past.answer or ""
-        room -= estimate_tokens(past.question) + estimate_tokens(answer) + 2 * TURN_OVERHEAD
+def _size(turns: list[Turn]) -> int:
+    return sum(estimate_tokens(turn["content"]) + TURN_OVERHEAD for turn in turns)
+
+
+def _latest(exchanges: Iterable[list[Turn]], room: int) -> list[Turn]:
+    """As many of the exchanges, which come newest first, as there is room for; in their order."""
+    kept: list[Turn] = []
+    for exchange in exchanges:
+        room -= _size(exchange)
         if room < 0:
             break
-        kept = [_turn("user", past.question), _turn("assistant", answer), *kept]
-    return [*fixed, *kept, question]
+        kept = [*exchange, *kept]
+    return kept
+
+
+def _earlier(message: Message) -> Iterable[list[Turn]]:
+    """What was asked and answered in the message's conversation before it, newest first."""
+    before = Message.objects.filter(
+        conversation=message.conversation_id, position__lt=message.position, status=Status.DONE
+    )
+    for past in before.order_by("-position")[:TURNS_AT_MOST]:
+        yield [_turn("user", past.question), _turn("assistant", past.answer or "")]
+
+
+def _exchanges(turns: Iterable[Turn]) -> list[list[Turn]]:
+    """The turns, parted before each of the user's: what follows upon one belongs to it."""
+    exchanges: list[list[Turn]] = []
+    for turn in turns:
+        if turn["role"] == "user" or not exchanges:
+            exchanges.append([])
+        exchanges[-1].append(turn)
+    return exchanges

@@ -16,6 +16,8 @@ TIMED_OUT = 71007
 CUT_OFF = 71008
 TOO_LARGE = 71009
 ATTEMPTS_USED_UP = 71010
+BUDGET_USED_UP = 71011
+BLOCKED = 87014
 WITHHELD = 50002
 
 
@@ -53,6 +55,8 @@ FAULTS = {
     CUT_OFF: Fault(_("The provider's answer was cut off or unreadable. Ask again."), 2),
     TOO_LARGE: Fault(_("The provider's answer was too large. Ask for less at a time.")),
     ATTEMPTS_USED_UP: Fault(_("Answering was interrupted too many times. Ask again.")),
+    BUDGET_USED_UP: Fault(_("The robot has used up its budget. Its owner can raise it.")),
+    BLOCKED: Fault(_("The safety filter blocked the question or the answer.")),
     WITHHELD: Fault(_("The service number was suspended or closed, so the answer is withheld.")),
 }
 

@@ -9,7 +9,7 @@ underneath hang requests whose headers hold the key.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeGuard
 
 import httpx2
@@ -31,11 +31,13 @@ from bots.provider_faults import (
     scrub,
 )
 
-__all__ = ["Endpoint", "Provider", "ProviderFault", "Usage", "Verdict"]
+__all__ = ["CutShort", "Endpoint", "Provider", "ProviderFault", "Sampling", "Usage", "Verdict"]
 
 PROBE_SECONDS = 20.0
 TOKENS_AT_MOST = 1_000_000_000  # a count beyond this is a provider's bug, and no database's integer
 MODELS_AT_MOST = 2000
+# Why an answer may end before its end, in the words of OpenAI's `finish_reason`.
+CUTS = frozenset({"length", "content_filter"})
 # What a provider says whose list of models is closed or does not exist; the key may still be good.
 NO_LIST = frozenset({403, 404, 405, 501})
 # Evidence is kept in English, and shown by bots.evidence.
@@ -52,6 +54,23 @@ class Endpoint:
     base_url: str
     api_key: str = field(repr=False)
     model: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the answer is to be drawn; what is None is left to the provider."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class CutShort:
+    """The answer is not whole: one of CUTS says why."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -105,15 +124,14 @@ class Provider:
         messages: list[dict[str, str]],
         *,
         request_id: str,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-    ) -> AsyncGenerator[str | Usage, None]:
+        sampling: Sampling = Sampling(),
+    ) -> AsyncGenerator[str | CutShort | Usage, None]:
         """One streaming chat completion: its text in pieces, then its usage if that was told.
 
         Ends normally only where the provider said that it finished; raises ProviderFault for
         everything else. Closing the generator closes the upstream connection.
         """
-        body = _chat_body(endpoint, messages, temperature, max_tokens)
+        body = _chat_body(endpoint, messages, sampling)
         reply = _Reply()
         events: openai.AsyncStream[object] | None = None
         fault: ProviderFault | None = None
@@ -137,6 +155,8 @@ class Provider:
                 await events.close()
         if fault:
             raise fault
+        if reply.finish_reason in CUTS:
+            yield CutShort(reply.finish_reason)
         if reply.usage:
             yield reply.usage
 
@@ -200,7 +220,8 @@ class Provider:
 
     async def _ask_for_one_token(self, endpoint: Endpoint) -> str:
         """The evidence that the key may use the model."""
-        body = _chat_body(endpoint, [{"role": "user", "content": "Hi"}], None, 1)
+        question = [{"role": "user", "content": "Hi"}]
+        body = _chat_body(endpoint, question, Sampling(max_tokens=1))
         del body["stream"], body["stream_options"]
         client = self._client(endpoint)
         while True:
@@ -223,17 +244,13 @@ class Provider:
 def _chat_body(
     endpoint: Endpoint,
     messages: list[dict[str, str]],
-    temperature: float | None,
-    max_tokens: int | None,
+    sampling: Sampling,
 ) -> dict[str, Any]:
     turns = [{name: clean(value) for name, value in message.items()} for message in messages]
     body: dict[str, Any] = {"model": endpoint.model, "messages": turns, "stream": True}
     body["stream_options"] = {"include_usage": True}
-    if temperature is not None:
-        body["temperature"] = temperature
-    if max_tokens is not None:
-        body["max_tokens"] = max_tokens
-    return body
+    chosen = {name: value for name, value in asdict(sampling).items() if value is not None}
+    return body | chosen
 
 
 def _adapt(body: dict[str, Any], refusal: openai.APIStatusError) -> bool:
@@ -272,6 +289,7 @@ class _Reply:
         self._has_begun = False
         self._characters = 0
         self.is_finished = False
+        self.finish_reason = ""
         self.usage: Usage | None = None
 
     def deadline(self) -> AbstractAsyncContextManager[asyncio.Timeout]:
@@ -293,7 +311,8 @@ class _Reply:
         delta = choices[0].get("delta") or {}
         if not isinstance(delta, dict):
             raise UnreadableReplyError("the stream holds a delta that is none")
-        self.is_finished = bool(choices[0].get("finish_reason"))
+        self.finish_reason = str(choices[0].get("finish_reason") or "")
+        self.is_finished = bool(self.finish_reason)
         # A model that thinks aloud, in whatever field, has begun; one that names its role has not.
         self._has_begun |= any(value for name, value in delta.items() if name != "role")
         return self._text(delta.get("content") or delta.get("refusal") or "")

@@ -29,6 +29,7 @@ class Outcome:
     answer: str | None = None
     error_code: int | None = None
     model: str = ""
+    finish_reason: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     api_key: ApiKey | None = None
@@ -97,6 +98,7 @@ def _write(held: Any, message: Message, outcome: Outcome) -> bool:
         answer=outcome.answer,
         error_code=outcome.error_code,
         model=outcome.model,
+        finish_reason=outcome.finish_reason,
         prompt_tokens=outcome.prompt_tokens,
         completion_tokens=outcome.completion_tokens,
         api_key=outcome.api_key,

@@ -177,7 +177,9 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             self.connection.settimeout(None)
 
-    def give(self, pieces: list[str], pause: float = 0.0, *, usage: bool = True) -> None:
+    def give(
+        self, pieces: list[str], pause: float = 0.0, *, usage: bool = True, finish: str = "stop"
+    ) -> None:
         """The whole answer in the form that was asked for."""
         if not self.asked.get("stream"):
             self.answer_json(completion(self.asked, pieces))
@@ -188,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
             if pause:
                 self.pause(pause)
             self.send_event(chunk(self.asked, {"content": piece}))
-        self.send_event(chunk(self.asked, {}, finish="stop"))
+        self.send_event(chunk(self.asked, {}, finish=finish))
         if usage and (self.asked.get("stream_options") or {}).get("include_usage"):
             counted = chunk(self.asked, {}) | {"choices": [], "usage": count(self.asked, pieces)}
             self.send_event(counted)
@@ -285,8 +287,8 @@ def pouring(head: bytes, content: bytes) -> Behaviour:
     return behave
 
 
-def giving(*pieces: str, usage: bool = True) -> Behaviour:
-    return lambda handler: handler.give(list(pieces), usage=usage)
+def giving(*pieces: str, usage: bool = True, finish: str = "stop") -> Behaviour:
+    return lambda handler: handler.give(list(pieces), usage=usage, finish=finish)
 
 
 def breaking_off(*events: Any, in_order: bool = True) -> Behaviour:
@@ -328,6 +330,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "brisk": brisk,
     "slow": slow,
     "instant": giving("ok"),
+    "length": giving("Once upon", finish="length"),
+    "filtered": giving("I", finish="content_filter"),
     "no-usage": giving("ok", usage=False),
     "nul": giving("a\0b", "\ud83d", "\ude00c"),
     "hang": stalling(),

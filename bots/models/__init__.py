@@ -2,6 +2,7 @@ from bots.models.audience import Audience, Follower, News
 from bots.models.chat import Channel, Conversation, Message, Person, Rating, Status
 from bots.models.feed import FeedCounter, FeedEntry, IdempotencyKey, Kind
 from bots.models.keys import ApiKey, KeyStatus, KeyVerdict
+from bots.models.prompts import Prompt
 from bots.models.robots import Robot
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Message",
     "News",
     "Person",
+    "Prompt",
     "Rating",
     "Robot",
     "Status",

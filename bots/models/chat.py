@@ -158,6 +158,7 @@ class Message(models.Model):
     comment = models.TextField(blank=True)
     asked_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
+    finish_reason = models.CharField(max_length=16, blank=True)  # where it was cut short, only
     prompt_tokens = models.PositiveIntegerField(null=True)
     completion_tokens = models.PositiveIntegerField(null=True)
     seq = models.BigIntegerField(null=True)

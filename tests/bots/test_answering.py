@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from bots import answering, journal, settlement
+from bots.chat import Given
 from bots.models import ApiKey, KeyStatus, Message, Robot, Status
 from bots.provider import ProviderFault
 from portal import wakeups
@@ -40,6 +41,34 @@ def test_it_calls_upstream_once_and_names_the_message(number, upstream, worker):
     answer(worker, message)
     answer(worker, message)
     assert upstream.calls()["counts"] == {message.pk: 1}
+
+
+def test_it_sends_what_the_caller_gave(number, upstream, worker):
+    factories.key(number, upstream.url)
+    Robot.objects.update(temperature=1.5, answer_tokens=50)
+    turns = [{"role": "user", "content": "ping"}]
+    params = {"temperature": 0.0, "top_p": 0.5, "max_tokens": 90, "stop": ["END"]}
+    answer(worker, factories.message(number, "ping", given=Given(turns, params)))
+    sent = upstream.calls()["last"]["body"]
+    assert sent["messages"] == [{"role": "system", "content": "Be brief."}, *turns]
+    assert {name: sent[name] for name in params} == params | {"max_tokens": 50}
+
+
+@pytest.mark.parametrize(("robots", "callers", "sent"), [(None, 9, 9), (9, None, 9), (50, 9, 9)])
+def test_the_smaller_budget_for_the_answer_counts(number, upstream, worker, robots, callers, sent):
+    factories.key(number, upstream.url)
+    Robot.objects.update(answer_tokens=robots)
+    params = {"max_tokens": callers} if callers else {}
+    turns = [{"role": "user", "content": "ping"}]
+    answer(worker, factories.message(number, given=Given(turns, params)))
+    assert upstream.calls()["last"]["body"]["max_tokens"] == sent
+
+
+def test_it_keeps_why_an_answer_is_not_whole(number, upstream, worker):
+    factories.key(number, upstream.url)
+    use_model(number, "length")
+    message = answer(worker, factories.message(number))
+    assert (message.status, message.finish_reason) == (Status.DONE, "length")
 
 
 def test_the_journal_holds_the_answer_as_it_came(number, upstream, worker):

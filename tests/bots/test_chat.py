@@ -8,7 +8,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from bots import chat, settlement
-from bots.models import Conversation, IdempotencyKey, Message, Person, Status
+from bots.models import Conversation, IdempotencyKey, Message, Person, Prompt, Status
 from tests import factories
 
 
@@ -161,3 +161,47 @@ def test_a_new_conversation_begins_where_one_is_wanted(number):
 
 def test_names_that_the_platform_made_are_let_in(number):
     assert factories.message(number, open_id="o_made", vouched=True).person.open_id == "o_made"
+
+
+# What a caller gives instead of a conversation --------------------------------------------------
+
+
+def given(request: str = "") -> chat.Given:
+    return chat.Given([{"role": "user", "content": "Hello?"}], {"top_p": 0.5}, request)
+
+
+def test_what_was_given_is_kept_with_the_message(number):
+    message = factories.message(number, given=given())
+    kept = Prompt.objects.get()
+    assert (kept.message_id, kept.params) == (message.pk, {"top_p": 0.5})
+    assert kept.turns == [{"role": "user", "content": "Hello?"}]
+
+
+def test_it_goes_when_the_message_goes(number):
+    message = factories.message(number, given=given())
+    Prompt.objects.filter(message__in=[message]).delete()
+    factories.message(number, given=given()).delete()
+    assert not Prompt.objects.exists()
+
+
+def test_each_is_a_conversation_of_its_own_that_nothing_goes_on_with(number):
+    asked = [{}, {"given": given()}, {"given": given()}, {}]
+    first, *own, last = [factories.message(number, **each).conversation_id for each in asked]
+    assert first == last
+    assert len({first, *own}) == 3
+
+
+def test_a_repeated_key_compares_all_that_was_sent(number):
+    first, again = (
+        factories.message(number, given=given("{}"), idempotency_key="k") for _ in range(2)
+    )
+    assert first.pk == again.pk
+    with pytest.raises(chat.IdempotencyConflict):
+        factories.message(number, given=given('{"n": 1}'), idempotency_key="k")
+
+
+def test_a_refused_question_keeps_nothing_of_what_was_given(number, settings):
+    settings.PENDING_PER_PERSON = 0
+    with pytest.raises(chat.TooManyPending):
+        factories.message(number, given=given())
+    assert not Prompt.objects.exists()

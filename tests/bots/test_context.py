@@ -1,6 +1,7 @@
 """What the model is shown of a conversation."""
 
 from bots import claims, context, settlement
+from bots.chat import Given
 from bots.models import Robot, Status
 from bots.settlement import Outcome
 from tests import factories
@@ -45,3 +46,51 @@ def test_it_leaves_out_answers_that_failed(number):
 def test_chinese_counts_a_token_a_character():
     assert context.estimate_tokens("你好，世界") == 6
     assert context.estimate_tokens("hello world!") == 4
+
+
+# What a caller gave instead ---------------------------------------------------------------------
+
+
+def turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def given(number, *turns) -> list[str]:
+    """What the model is shown of these turns, the robot's own prompt first."""
+    message = factories.message(number, "Now?", given=Given([turn(*each) for each in turns]))
+    return [each["content"] for each in context.build(number.robot, message)]
+
+
+def test_it_shows_the_turns_that_were_given_instead_of_a_conversation(number):
+    answered(number, "One?", "1")
+    shown = given(number, ("user", "A?"), ("assistant", "a"), ("user", "Now?"))
+    assert shown == ["Be brief.", "A?", "a", "Now?"]
+
+
+def test_the_callers_system_messages_come_behind_the_robots(number):
+    shown = given(number, ("user", "A?"), ("system", "Rhyme."), ("user", "Now?"))
+    assert shown == ["Be brief.", "Rhyme.", "A?", "Now?"]
+
+
+def test_it_leaves_out_the_oldest_of_what_was_given(number):
+    number.robot.context_tokens = 200
+    old = [("user", "long ago " * 400), ("assistant", "1")]
+    shown = given(number, *old, ("user", "Two?"), ("assistant", "2"), ("user", "Now?"))
+    assert shown == ["Be brief.", "Two?", "2", "Now?"]
+
+
+def test_it_keeps_system_messages_and_the_last_turn_however_long(number):
+    number.robot.context_tokens = 100
+    system, last = ("system", "Rhyme. " * 300), ("user", "Now? " * 300)
+    shown = given(number, ("user", "One?"), ("assistant", "1"), system, last)
+    assert shown == ["Be brief.", system[1], last[1]]
+
+
+def test_it_keeps_an_answer_that_was_begun(number):
+    number.robot.context_tokens = 100
+    begun = [("user", "Now? " * 300), ("assistant", "Well,")]
+    assert given(number, ("user", "One?"), *begun) == ["Be brief.", "Now? " * 300, "Well,"]
+
+
+def test_it_shows_an_answer_that_nobody_asked_for(number):
+    assert given(number, ("assistant", "Hi!"), ("user", "Now?")) == ["Be brief.", "Hi!", "Now?"]

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 import pytest
 
-from bots.provider import Endpoint, Provider, ProviderFault, Usage
+from bots.provider import Endpoint, Provider, ProviderFault, Sampling, Usage
 from tests.upstream import Upstream, running_upstream
 
 KEY = "sk-test-canary-8f2c41d7"
@@ -79,16 +79,18 @@ def test_it_yields_no_usage_where_the_provider_sent_none(upstream):
 
 
 def test_it_sends_the_request_as_asked(upstream):
-    answer(upstream, temperature=0.25, max_tokens=7)
+    answer(upstream, sampling=Sampling(0.25, 0.5, 7, ["END"]))
     body = upstream.calls()["last"]["body"]
     assert (body["model"], body["messages"], body["stream"]) == ("echo", QUESTION, True)
-    assert (body["temperature"], body["max_tokens"]) == (0.25, 7)
+    assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.25, 0.5, 7)
+    assert body["stop"] == ["END"]
     assert body["stream_options"] == {"include_usage": True}
 
 
 def test_it_leaves_out_what_was_not_asked(upstream):
     answer(upstream)
-    assert not {"temperature", "max_tokens"} & upstream.calls()["last"]["body"].keys()
+    unasked = {"temperature", "top_p", "max_tokens", "stop"}
+    assert not unasked & upstream.calls()["last"]["body"].keys()
 
 
 def test_it_names_the_message_so_that_repeats_can_be_counted(upstream):
@@ -111,7 +113,7 @@ def test_it_asks_again_without_stream_options_where_they_are_refused(upstream):
 
 
 def test_it_asks_again_by_the_newer_name_where_max_tokens_is_refused(upstream):
-    answer(upstream, "refuse-max-tokens", max_tokens=7)
+    answer(upstream, "refuse-max-tokens", sampling=Sampling(max_tokens=7))
     assert upstream.calls()["last"]["body"]["max_completion_tokens"] == 7
 
 

@@ -6,7 +6,7 @@ import json
 import httpx2
 import pytest
 
-from bots.provider import Endpoint, Provider, ProviderFault, Usage
+from bots.provider import CutShort, Endpoint, Provider, ProviderFault, Usage
 
 ENDPOINT = Endpoint("https://api.example.com/v1", "sk-test-1234", "m")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -57,7 +57,17 @@ def test_it_reads_text_that_comes_with_the_finish():
 
 
 def test_a_finish_without_a_farewell_is_a_finish():
-    assert read(event({"content": "a"}), event({}, "length")) == ["a"]
+    assert read(event({"content": "a"}), event({}, "eos")) == ["a"]
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_it_tells_why_an_answer_is_not_whole(reason):
+    events = event({"content": "a"}), event({}, reason), {"choices": [], "usage": USAGE}
+    assert read(*events) == ["a", CutShort(reason), Usage(3, 2, 5)]
+
+
+def test_a_finish_for_a_strange_reason_is_a_finish():
+    assert read(event({"content": "a"}), event({}, ["length"])) == ["a"]
 
 
 def test_trouble_after_the_finish_spoils_nothing():
