@@ -74,7 +74,13 @@ class DdioView(APIView):
         return self.checked(serializer_class, self.query())
 
     def reply(self, result: Any, status: int = 200) -> Response:
-        return Response(envelope(result, request_id_of(self.request)), status=status)
+        return Response(self.body_of(result), status=status)
+
+    def body_of(self, result: Any) -> dict[str, Any]:
+        return envelope(result, request_id_of(self.request))
+
+    def answer_to(self, error: Exception) -> Response:
+        return answer_exception(error, {"request": self.request, "view": self})
 
     def slots(self) -> Slots:
         """Those in which the app's calls may wait; raises 45011 where none is free."""
@@ -87,7 +93,7 @@ class DdioView(APIView):
     def hold(self, until: Callable[[], Awaitable[None]], then: Callable[[], Reply]) -> HttpResponse:
         """Answer later: `until` is awaited without thread or connection, `then` reads again.
 
-        What either raises becomes the same envelope as it would without the wait. A token that was
+        What either raises becomes the same answer as it would without the wait. A token that was
         killed during the wait gets nothing any more.
         """
         app, slots = self.app, self.slots()
@@ -104,15 +110,15 @@ class DdioView(APIView):
         async def wait(response: HeldResponse) -> None:
             outcome = (await asyncio.gather(reply(), return_exceptions=True))[0]
             if isinstance(outcome, Exception):
-                answer = answer_exception(outcome, {"request": self.request, "view": self})
+                answer = self.answer_to(outcome)
                 response.status_code, body = answer.status_code, answer.data
-                for name in {"Retry-After", "WWW-Authenticate"} & set(answer.headers):
+                for name in set(answer.headers) - {"Content-Type"}:
                     response[name] = answer.headers[name]
             elif isinstance(outcome, BaseException):
                 raise outcome
             else:
                 result, response.status_code = outcome
-                body = envelope(result, request_id_of(self.request))
+                body = self.body_of(result)
             response.content = self._render(body)
 
         return HeldResponse(wait, content_type="application/json; charset=utf-8")

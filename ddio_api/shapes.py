@@ -11,7 +11,8 @@ from typing import Any
 from rest_framework.response import Response
 
 from ddio_api.errors import DdioError, translate
-from portal.request_ids import request_id_of
+from ddio_api.openai.errors import object_of, row_of
+from portal.request_ids import OPENAI_PATH, request_id_of
 
 
 @dataclass
@@ -75,7 +76,16 @@ def wechat(known: DdioError, request_id: str) -> Shaped:
     return Shaped(200, words | shaped.body, shaped.headers)
 
 
-BY_PATH: dict[str, Shape] = {"/oauth2/": oauth, "/cgi-bin/": wechat}
+def openai(known: DdioError, request_id: str) -> Shaped:
+    """The request's id is in the header alone, as it is there."""
+    row = row_of(known)
+    headers = dict(known.headers)
+    if row.is_final:
+        headers["x-should-retry"] = "false"
+    return Shaped(row.status, {"error": object_of(known)}, headers)
+
+
+BY_PATH: dict[str, Shape] = {"/oauth2/": oauth, "/cgi-bin/": wechat, OPENAI_PATH: openai}
 
 
 def shape_of(path: str) -> Shape:

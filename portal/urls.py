@@ -40,6 +40,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("platform/api2/", include("ddio_api.urls")),
     path("", include("ddio_api.foreign_urls")),
+    path("v1/", include("ddio_api.openai.urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]

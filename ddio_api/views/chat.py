@@ -7,13 +7,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from bots import chat, quotas, settlement, trials
+from bots import chat
 from bots.models import Channel, Message
-from ddio_api import items, waiting
+from ddio_api import asking, items, waiting
 from ddio_api.base import DdioView, Reply
 from ddio_api.chat_serializers import CancelSerializer
 from ddio_api.docs import answers as answer_docs
 from ddio_api.docs import feedback as docs
 from ddio_api.errors import DdioError, only_trials_in_this_state
+from ddio_api.errors import not_in_this_state
 from ddio_api.serializers import SendSerializer, idempotency_key
 from ddio_api.views.feedback import message_of
 
@@ -59,6 +61,7 @@ class ChatSendView(DdioView):
             raise DdioError(40900) from error
         except quotas.QuotaUsedUp as error:
             raise DdioError(45009, retry_after=error.retry_after) from error
+        return asking.ask(question)
 
     @staticmethod
     def _state(message_id: str) -> Reply:

@@ -8,10 +8,9 @@ from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
-from portal.hold import HeldStream
-
 BASE = "/platform/api2/"
 OF_A_STANDARD = "/.well-known/"  # bodies whose members are not ours to choose
+OPENAI = "/v1/"
 ALIKE_EVERYWHERE = (404, 405)  # an unknown path, a wrong method: of no operation
 
 
@@ -54,7 +53,7 @@ def checked(response: HttpResponse) -> HttpResponse:
     if response.request["PATH_INFO"].startswith((f"{BASE}schema", f"{BASE}docs")):
         return response
     operation = _operation(response)
-    if isinstance(response, HeldStream):
+    if response.headers.get("Content-Type") == "text/event-stream":
         assert operation
         assert "text/event-stream" in operation["responses"]["200"]["content"]
     elif response.status_code != 204 and response.request["REQUEST_METHOD"] != "HEAD":
@@ -67,6 +66,8 @@ def _check_json(response: HttpResponse, operation: dict[str, Any] | None) -> Non
     body = json.loads(response.content)
     if not response.request["PATH_INFO"].startswith(OF_A_STANDARD):
         assert body["request_id"] == response.headers["X-Request-ID"]
+    speaks_openai = response.request["PATH_INFO"].startswith(OPENAI)
+    assert speaks_openai or body["request_id"] == response.headers["X-Request-ID"]
     if operation is None:
         assert response.status_code in ALIKE_EVERYWHERE or response.status_code == 401
         return
@@ -77,6 +78,24 @@ def _check_json(response: HttpResponse, operation: dict[str, Any] | None) -> Non
     if body.get("code"):
         codes = {example["value"]["code"] for example in content["examples"].values()}
         assert body["code"] in codes
+    if is_error(body):
+        assert code_of(body) in {code_of(example["value"]) for example in examples(content)}
+
+
+def examples(content: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = list(content["examples"].values())
+    return found
+
+
+def is_error(body: dict[str, Any]) -> bool:
+    return "error" in body or bool(body.get("code"))
+
+
+def code_of(body: dict[str, Any]) -> Any:
+    """What a caller tells errors by: the envelope's code, or OpenAI's type and code."""
+    if "error" in body:
+        return body["error"]["type"], body["error"]["code"]
+    return body["code"]
 
 
 def _check_shape(shape: dict[str, Any], body: Any) -> None:

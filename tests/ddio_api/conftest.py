@@ -6,8 +6,10 @@ import pytest
 from django.http import HttpResponse
 from django.utils import translation
 
+from portal.models import ServiceNumber
 from tests.conftest import DdioClient
 from tests.ddio_api import conformance
+from tests.ddio_api.openai_client import OpenAiClient, openai_client
 
 UNREACHABLE = "redis://127.0.0.1:1/0"
 
@@ -37,6 +39,11 @@ def in_english() -> Iterator[None]:
     """A test that asks in Chinese leaves no Chinese behind."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture
+def openai_of_alice(number: ServiceNumber) -> OpenAiClient:
+    return openai_client(number)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from ddio_api.errors import TABLE
+from ddio_api.errors import TABLE, DdioError
+from ddio_api.openai.errors import ROWS, row_of
 from tests.ddio_api import conformance
 from tests.ddio_api.conformance import operations
 
@@ -17,6 +18,15 @@ DOCS = "/platform/api2/docs/"
 OPERATIONS = [(f"{method} {path}", operation) for path, method, operation in operations()]
 EACH = pytest.mark.parametrize("operation", [each for _, each in OPERATIONS], ids=dict(OPERATIONS))
 DDIO = " /platform/api2/"
+ENVELOPED = [(name, each) for name, each in OPERATIONS if conformance.OPENAI not in name]
+OPENAI = [(name, each) for name, each in OPERATIONS if conformance.OPENAI in name]
+
+
+def each_of(some):
+    return pytest.mark.parametrize("operation", [each for _, each in some], ids=dict(some))
+
+
+EACH = each_of(OPERATIONS)
 HAN = re.compile("[\u4e00-\u9fff]")
 
 
@@ -77,6 +87,9 @@ def test_it_names_every_door():
         "/platform/api2/chat/conversations/{conversation_id}/messages",
         "/platform/api2/people/{open_id}",
         "/platform/api2/quota",
+        "/v1/chat/completions",
+        "/v1/models",
+        "/v1/models/{model}",
     }
 
 
@@ -108,6 +121,7 @@ def test_every_example_is_what_the_schema_says(operation):
 
 
 @pytest.mark.parametrize("operation", [each for name, each in OPERATIONS if DDIO in name])
+@each_of(ENVELOPED)
 def test_every_operation_lists_the_errors_of_everyone(operation):
     listed = listed_errors(operation)
     everyones = {-1, 47001, 45011, 50002}
@@ -115,20 +129,26 @@ def test_every_operation_lists_the_errors_of_everyone(operation):
     assert "503" in operation["responses"]
 
 
-@EACH
+@each_of(OPENAI)
+def test_every_operation_of_openais_lists_the_errors_of_everyone(operation):
+    everyones = [row_of(DdioError(code)) for code in (-1, 40001, 45011, 47001, 50002)]
+    assert {(row.type, row.code) for row in everyones} <= listed_errors(operation)
+
+
+@each_of(ENVELOPED)
 def test_every_operation_with_a_token_lists_what_may_be_wrong_with_it(operation):
     missing = {40001, 41001, 42001} - listed_errors(operation)
     assert not missing or {"bearer": []} not in operation.get("security", [])
 
 
-def listed_errors(operation) -> set[int]:
+def listed_errors(operation) -> set[object]:
     examples = [
         example["value"]
         for status, _kind, content in contents(operation)
         if status.startswith(("4", "5"))
         for example in content["examples"].values()
     ]
-    return {example["code"] for example in examples}
+    return {conformance.code_of(example) for example in examples}
 
 
 def test_every_code_of_the_table_is_listed_somewhere():
@@ -136,10 +156,17 @@ def test_every_code_of_the_table_is_listed_somewhere():
     assert set(TABLE) - listed == {43002}
 
 
+def test_every_row_of_openais_table_is_listed_somewhere():
+    listed = set().union(*[listed_errors(operation) for _name, operation in OPENAI])
+    rows = {(row.type, row.code) for row in ROWS.values()}
+    assert rows - listed == {("invalid_request_error", "method_not_supported")}
+
+
 def test_every_error_is_listed_under_its_status():
     wrong = [
         (status, example["value"]["code"])
         for name, operation in OPERATIONS
+        for _name, operation in ENVELOPED
         for status, _kind, content in contents(operation)
         for example in content["examples"].values()
         if status.startswith("4") and DDIO in name

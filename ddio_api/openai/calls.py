@@ -1,0 +1,75 @@
+"""One accepted request, for as long as somebody waits for its answer.
+
+Whoever named an Idempotency-Key can come back for it. From anybody else, a client that goes away is
+a client that wants no answer: it is cancelled, and the connection to the provider closed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext as _
+
+from bots import faults, settlement
+from bots.models import Message
+from ddio_api import waiting
+from ddio_api.errors import DdioError
+from ddio_api.openai.errors import failure, interrupted
+from portal.hold import in_thread, stopping
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass
+class Call:
+    """`can_come_back`: the answer is wanted even if nobody waits for it now."""
+
+    message_id: str
+    can_come_back: bool
+    settled: Message | None = None
+
+    @asynccontextmanager
+    async def attended(self) -> AsyncIterator[None]:
+        """Inside, somebody waits for the answer."""
+        try:
+            yield
+        finally:
+            if self.settled is None and not self.can_come_back:
+                await asyncio.shield(in_thread(_cancel, self.message_id))
+
+    async def until_settled(self) -> None:
+        """Raises 71007 where that takes longer than OPENAI_MAX_WAIT, and −1 where we must stop."""
+        async with self.attended():
+            await waiting.settled(self.message_id, settings.OPENAI_MAX_WAIT)()
+            message = await in_thread(Message.objects.get, pk=self.message_id)
+            if not message.is_settled:
+                raise interrupted() if stopping().is_set() else self.timed_out()
+            self.settled = message
+
+    def answer(self) -> Message:
+        """The settled message; raises what its answer failed of, or was withheld for."""
+        if self.settled is None:
+            raise interrupted()
+        if self.settled.error_code is not None:
+            raise failure(self.settled.error_code)
+        return self.settled
+
+    def timed_out(self) -> DdioError:
+        sentence = _("There was no answer in time. Ask again.")
+        if self.can_come_back:
+            sentence = _("There is no answer yet. Send the same request again to get it.")
+        return failure(faults.TIMED_OUT, sentence)
+
+
+def _cancel(message_id: str) -> None:
+    """In a thread. A database that is away has worse to worry about than an answer too many."""
+    try:
+        message = Message.objects.filter(pk=message_id).first()
+        if message:
+            settlement.cancel(message)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("abandoned_not_cancelled", message=message_id, error=repr(error))

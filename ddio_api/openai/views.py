@@ -1,0 +1,101 @@
+"""The OpenAI door: official clients work with only `base_url` and `api_key` changed."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bots import chat
+from bots.models import Channel, Message, Robot
+from ddio_api import asking
+from ddio_api.base import DdioView
+from ddio_api.docs import openai as docs
+from ddio_api.errors import DdioError, not_in_this_state
+from ddio_api.openai.body import Asked, CompletionSerializer, in_one_spelling
+from ddio_api.openai.calls import Call
+from ddio_api.openai.completions import Head
+from ddio_api.openai.streams import Stream
+from ddio_api.serializers import idempotency_key
+from portal.hold import HeldStream
+
+
+class OpenAiView(DdioView):
+    """A view whose results stand alone, without an envelope."""
+
+    def body_of(self, result: Any) -> Any:
+        return result
+
+    @property
+    def robots_model(self) -> str:
+        """The name of the robot's model; "" where there is no robot."""
+        robot = Robot.objects.filter(number=self.number).first()
+        return robot.model if robot else ""
+
+
+class CompletionsView(OpenAiView):
+    """Ask the robot, whatever model is named."""
+
+    @extend_schema(**docs.COMPLETE)
+    def post(self, request: Request) -> HttpResponse:
+        asked = Asked.read(self.checked(CompletionSerializer, request.data))
+        key = idempotency_key(request.headers.get("Idempotency-Key"))
+        if not self.number.answers_people:
+            raise not_in_this_state(self.number.get_state_display())
+        message = self._accept(asked, key)
+        call = Call(message.pk, can_come_back=bool(key))
+        head = Head(message.pk, int(message.asked_at.timestamp()), self.robots_model)
+        if not asked.stream:
+            return self.hold(call.until_settled, lambda: (head.whole(call.answer()), 200))
+        stream = Stream(
+            call, head, self.app, include_usage=asked.include_usage, answer_to=self.answer_to
+        )
+        return HeldStream(stream.chunks, begins_late=True)
+
+    def _accept(self, asked: Asked, key: str) -> Message:
+        sent = in_one_spelling(self.request.data) if key else ""
+        question = chat.Question(
+            number=self.number,
+            open_id=asked.user,
+            text=asked.question,
+            channel=Channel.OPENAI,
+            idempotency_key=key,
+            given=chat.Given(asked.turns, asked.params, sent),
+        )
+        try:
+            return asking.ask(question)
+        except DdioError as error:
+            if error.code == 40003:
+                error.fields = {"user": [str(error.message)]}
+            raise
+
+
+class ModelsView(OpenAiView):
+    """The robot's model, which is the only one."""
+
+    @extend_schema(**docs.MODELS)
+    def get(self, request: Request) -> Response:
+        name = self.robots_model
+        return self.reply({"object": "list", "data": [self._model(name)] if name else []})
+
+    def _model(self, name: str) -> dict[str, Any]:
+        created = int(self.number.created_at.timestamp())
+        return {
+            "id": name,
+            "object": "model",
+            "created": created,
+            "owned_by": self.number.handle,
+        }
+
+
+class ModelView(ModelsView):
+    """The one model, by its name."""
+
+    @extend_schema(**docs.MODEL)
+    def get(self, request: Request, model: str) -> Response:  # type: ignore[override]
+        if not model or model != self.robots_model:
+            sentence = _("The robot has another model. The list of models names it.")
+            raise DdioError(40404, sentence, fields={"model": [sentence]})
+        return self.reply(self._model(model))
