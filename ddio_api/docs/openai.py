@@ -17,7 +17,7 @@ from bots import faults
 from ddio_api.docs.common import MESSAGE_ID
 from ddio_api.errors import TABLE, DdioError
 from ddio_api.openai.body import CompletionSerializer
-from ddio_api.openai.errors import failure, object_of, row_of
+from ddio_api.openai.errors import failure, no_such_model, object_of, row_of
 
 COMMON = (-1, 40001, 41001, 42001, 45011, 47001, 50002)
 ASKING = (40003, 40900, 44004, 45002, 45009, 48001)
@@ -142,11 +142,10 @@ def _streamed() -> str:
     return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
 
 
-def errors(*codes: int) -> dict[int, OpenApiResponse]:
+def errors(*codes: int, also: tuple[DdioError, ...] = ()) -> dict[int, OpenApiResponse]:
     """The answers for these codes of ours, grouped by their HTTP status, an example of each."""
     by_status: dict[int, list[DdioError]] = {}
-    for code in codes:
-        known = DdioError(code) if code in TABLE else failure(code)
+    for known in [*(DdioError(code) if code in TABLE else failure(code) for code in codes), *also]:
         by_status.setdefault(row_of(known).status, []).append(known)
     return {
         status: OpenApiResponse(
@@ -223,5 +222,8 @@ MODEL: dict[str, Any] = {
     "operation_id": "retrieveModel",
     "summary": _("Look one model up by its name"),
     "tags": TAGS,
-    "responses": {200: _json(ModelSerializer, _MODEL, "the robot's"), **errors(*COMMON, 40404)},
+    "responses": {
+        200: _json(ModelSerializer, _MODEL, "the robot's"),
+        **errors(*COMMON, also=(no_such_model(),)),
+    },
 }

@@ -45,18 +45,25 @@ class Call:
         """Raises 71007 where that takes longer than OPENAI_MAX_WAIT, and −1 where we must stop."""
         async with self.attended():
             await waiting.settled(self.message_id, settings.OPENAI_MAX_WAIT)()
-            message = await in_thread(Message.objects.get, pk=self.message_id)
+            message = await in_thread(Message.objects.filter(pk=self.message_id).first)
+            if message is None or (stopping().is_set() and not message.is_settled):
+                raise self.ended_early()
             if not message.is_settled:
-                raise interrupted() if stopping().is_set() else self.timed_out()
+                raise self.timed_out()
             self.settled = message
 
     def answer(self) -> Message:
         """The settled message; raises what its answer failed of, or was withheld for."""
         if self.settled is None:
-            raise interrupted()
+            raise self.ended_early()
         if self.settled.error_code is not None:
             raise failure(self.settled.error_code)
         return self.settled
+
+    @staticmethod
+    def ended_early() -> DdioError:
+        """Nobody can wait here any longer: the process stops, or somebody erased the message."""
+        return interrupted() if stopping().is_set() else DdioError(-1)
 
     def timed_out(self) -> DdioError:
         sentence = _("There was no answer in time. Ask again.")

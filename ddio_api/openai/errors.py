@@ -101,6 +101,11 @@ def failure(code: int, sentence: str = "") -> DdioError:
     return DdioError(code, sentence or faults.sentence(code), status=row.status)
 
 
+def no_such_model() -> DdioError:
+    sentence = _("The robot has another model. The list of models names it.")
+    return DdioError(40404, sentence, fields={"model": [sentence]})
+
+
 def began_anew() -> DdioError:
     """Another attempt at the answer cannot take back what was sent of the first."""
     return failure(

@@ -20,7 +20,7 @@ from ddio_api.authentication import App
 from ddio_api.errors import DdioError
 from ddio_api.openai.calls import Call
 from ddio_api.openai.completions import DONE, Head, choice, event, finish_reason, usage
-from ddio_api.openai.errors import began_anew, interrupted
+from ddio_api.openai.errors import began_anew
 from ddio_api.rendering import JsonRenderer
 from portal.hold import Instead, in_thread, stopping
 
@@ -70,7 +70,7 @@ class Stream:
                 for piece in await self._rendered(happened):
                     yield piece
             if self._call.settled is None:
-                raise interrupted()
+                raise self._call.ended_early()
 
     async def _load(self) -> Message | None:
         return await in_thread(self._admitted)

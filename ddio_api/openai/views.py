@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +16,7 @@ from ddio_api.errors import DdioError, not_in_this_state
 from ddio_api.openai.body import Asked, CompletionSerializer, in_one_spelling
 from ddio_api.openai.calls import Call
 from ddio_api.openai.completions import Head
+from ddio_api.openai.errors import no_such_model
 from ddio_api.openai.streams import Stream
 from ddio_api.serializers import idempotency_key
 from portal.hold import HeldStream
@@ -96,6 +96,5 @@ class ModelView(ModelsView):
     @extend_schema(**docs.MODEL)
     def get(self, request: Request, model: str) -> Response:  # type: ignore[override]
         if not model or model != self.robots_model:
-            sentence = _("The robot has another model. The list of models names it.")
-            raise DdioError(40404, sentence, fields={"model": [sentence]})
+            raise no_such_model()
         return self.reply(self._model(model))

@@ -224,6 +224,12 @@ def test_it_does_not_wait_for_ever(openai_of_alice, settings, key, status):
     assert Message.objects.get().status == status
 
 
+def test_a_message_that_is_erased_meanwhile_is_a_503(openai_of_alice):
+    with soon(lambda: Message.objects.all().delete()):
+        answer = openai_of_alice.ask()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "robot_unavailable")
+
+
 def test_a_token_that_dies_meanwhile_gets_nothing(openai_of_alice, number):
     def revoke_and_settle() -> None:
         credentials.revoke(number.secrets.get(), actor=None)

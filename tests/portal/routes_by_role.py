@@ -148,6 +148,11 @@ API = {
     "wechat-token": Row(ALL_200, ALL_200),
     "ddio-root": Row(ALL_404, ALL_404),
     "ddio-unknown": Row(ALL_404, ALL_404, {"rest": "nothing"}),
+    "openai-completions": Row(NO_TOKEN, NO_TOKEN),
+    "openai-models": Row(NO_TOKEN, NO_TOKEN),
+    "openai-model": Row(NO_TOKEN, NO_TOKEN, {"model": "echo"}),
+    "openai-root": Row(ALL_404, ALL_404),
+    "openai-unknown": Row(ALL_404, ALL_404, {"rest": "nothing"}),
 }
 
 TABLE = HOME | CONSOLE | DESK | TALK | ACCOUNTS | API
