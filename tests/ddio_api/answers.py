@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,22 @@ def soon(function: Callable[[], Any], seconds: float = 0.15) -> Iterator[None]:
     timer.start()
     yield
     timer.join()
+
+
+@contextmanager
+def once_asked(function: Callable[[Message], Any], seconds: float = 0.1) -> Iterator[None]:
+    """Do it with the newest question in another thread, a moment after it was asked."""
+
+    def wait() -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not Message.objects.exists():
+            assert time.monotonic() < until, "nothing was asked"
+            time.sleep(0.02)
+        time.sleep(seconds)
+        function(Message.objects.latest("asked_at"))
+
+    with soon(wait, 0):
+        yield
 
 
 # Streams ----------------------------------------------------------------------------------------

@@ -41,6 +41,12 @@ def in_english() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def nobody_waits_long(settings) -> None:
+    """A test that goes wrong ends all the same."""
+    settings.OPENAI_MAX_WAIT = 10
+
+
 @pytest.fixture
 def openai_of_alice(number: ServiceNumber) -> OpenAiClient:
     return openai_client(number)

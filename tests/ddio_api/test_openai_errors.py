@@ -8,14 +8,13 @@ import pytest
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 
-from bots.models import Message
 from ddio_api import tokens
 from ddio_api.errors import DdioError
 from ddio_api.openai.errors import ROWS
 from portal import credentials
 from portal.models import ServiceNumber, State
 from tests import factories
-from tests.ddio_api.answers import fail, soon
+from tests.ddio_api.answers import fail, once_asked
 from tests.ddio_api.openai_client import OpenAiClient, openai_client
 from tests.ddio_api.test_errors import HAN, raising
 
@@ -174,7 +173,7 @@ def failing(code: int) -> Act:
     """The answer fails with this code while its caller waits."""
 
     def act(it: Scene) -> HttpResponse:
-        with soon(lambda: fail(Message.objects.get(), code)):
+        with once_asked(lambda message: fail(message, code)):
             return it.client.ask()
 
     return act

@@ -11,9 +11,9 @@ from ddio_api.openai import streams
 from portal import credentials
 from portal.hold import HeldStream, in_thread, stopping
 from tests.ddio_api import conformance
-from tests.ddio_api.answers import fail, settle, soon
+from tests.ddio_api.answers import fail, once_asked, settle
 from tests.ddio_api.openai_client import OpenAiClient, Streamed, told
-from tests.ddio_api.test_openai_completions import settle_it, settled_soon
+from tests.ddio_api.test_openai_completions import settled_soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,7 +130,7 @@ def test_it_tells_everything_without_valkey(openai_of_alice, without_valkey, mon
 
 
 def test_a_failure_before_the_first_words_has_its_own_status(openai_of_alice):
-    with soon(lambda: fail(Message.objects.get(), 71007)):
+    with once_asked(lambda message: fail(message, 71007)):
         seen = openai_of_alice.stream()
     assert (seen.response.status_code, seen.chunks) == (504, [])
     assert seen.response.json()["error"]["type"] == "server_error"
@@ -138,7 +138,7 @@ def test_a_failure_before_the_first_words_has_its_own_status(openai_of_alice):
 
 
 def test_a_failure_in_waiting_has_no_stream_around_it(openai_of_alice):
-    with soon(lambda: fail(Message.objects.get(), 71005)):
+    with once_asked(lambda message: fail(message, 71005)):
         answer = openai_of_alice.stream().response
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
     assert "X-Accel-Buffering" not in answer.headers
@@ -147,7 +147,7 @@ def test_a_failure_in_waiting_has_no_stream_around_it(openai_of_alice):
 
 def test_a_quiet_stream_begins_with_a_comment(openai_of_alice, monkeypatch):
     monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.05)
-    with soon(settle_it, 0.4):
+    with settled_soon(seconds=0.4):
         seen = openai_of_alice.stream()
     assert seen.comments > 1
     assert (seen.text, seen.is_done) == ("Hi.", True)
@@ -155,7 +155,7 @@ def test_a_quiet_stream_begins_with_a_comment(openai_of_alice, monkeypatch):
 
 def test_a_failure_after_a_comment_is_an_event(openai_of_alice, monkeypatch):
     monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.05)
-    with soon(lambda: fail(Message.objects.get(), 71001), 0.4):
+    with once_asked(lambda message: fail(message, 71001), 0.4):
         seen = openai_of_alice.stream()
     assert seen.response.status_code == 200
     assert (seen.error["type"], seen.error["code"]) == ("server_error", "robot_unavailable")
