@@ -11,7 +11,7 @@ from typing import Any
 from rest_framework.response import Response
 
 from ddio_api.errors import DdioError, translate
-from ddio_api.openai.errors import object_of, row_of
+from ddio_api.openai.errors import SHOULD_RETRY, object_of, row_of
 from portal.request_ids import OPENAI_PATH, request_id_of
 
 
@@ -81,7 +81,7 @@ def openai(known: DdioError, request_id: str) -> Shaped:
     row = row_of(known)
     headers = dict(known.headers)
     if row.is_final:
-        headers["x-should-retry"] = "false"
+        headers.setdefault(SHOULD_RETRY, "false")
     return Shaped(row.status, {"error": object_of(known)}, headers)
 
 

@@ -18,7 +18,7 @@ from bots import faults, settlement
 from bots.models import Message
 from ddio_api import waiting
 from ddio_api.errors import DdioError
-from ddio_api.openai.errors import failure, interrupted
+from ddio_api.openai.errors import SHOULD_RETRY, failure, interrupted
 from portal.hold import in_thread, stopping
 
 logger = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class Call:
     def answer(self) -> Message:
         """The settled message; raises what its answer failed of, or was withheld for."""
         if self.settled is None:
-            raise self.ended_early()
+            raise DdioError(-1)
         if self.settled.error_code is not None:
             raise failure(self.settled.error_code)
         return self.settled
@@ -66,10 +66,12 @@ class Call:
         return interrupted() if stopping().is_set() else DdioError(-1)
 
     def timed_out(self) -> DdioError:
-        sentence = _("There was no answer in time. Ask again.")
-        if self.can_come_back:
-            sentence = _("There is no answer yet. Send the same request again to get it.")
-        return failure(faults.TIMED_OUT, sentence)
+        if not self.can_come_back:
+            return failure(faults.TIMED_OUT, _("There was no answer in time. Ask again."))
+        sentence = _("There is no answer yet. Send the same request again to get it.")
+        late = failure(faults.TIMED_OUT, sentence)
+        late.headers[SHOULD_RETRY] = "true"
+        return late
 
 
 def _cancel(message_id: str) -> None:

@@ -14,6 +14,7 @@ SERVER = "server_error"
 QUOTA = "insufficient_quota"
 RATE = "rate_limit_exceeded"
 UNAVAILABLE = "robot_unavailable"
+SHOULD_RETRY = "x-should-retry"  # official clients do as it says
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,6 @@ ROWS = {
     faults.BUDGET_USED_UP: Row(429, QUOTA, QUOTA, is_final=True),
     faults.BLOCKED: Row(400, INVALID, "content_filter"),
 }
-
-
 NO_SUCH_MODEL = Row(404, INVALID, "model_not_found")
 _NOT_THEIRS = ("body", "non_field_errors")  # names of ours for what is wrong with no one field
 
@@ -85,14 +84,14 @@ def object_of(known: DdioError) -> dict[str, Any]:
 
 def _first_wrong(fields: Mapping[str, Any]) -> tuple[str, str]:
     """The path of the first field that is wrong, and what is wrong with it."""
-    for name, found in fields.items():
-        path, sentence = _first_wrong(found) if isinstance(found, Mapping) else ("", found)
-        if isinstance(sentence, list):
-            sentence = next(iter(sentence), "")
-        return ".".join(each for each in (name, path) if each and each not in _NOT_THEIRS), str(
-            sentence
-        )
-    return "", ""
+    if not fields:
+        return "", ""
+    name, found = next(iter(fields.items()))
+    if isinstance(found, Mapping):
+        path, sentence = _first_wrong(found)
+    else:
+        path, sentence = "", str(next(iter(found), ""))
+    return ".".join(each for each in (name, path) if each and each not in _NOT_THEIRS), sentence
 
 
 def failure(code: int, sentence: str = "") -> DdioError:

@@ -207,12 +207,14 @@ def test_a_stopping_process_sends_its_client_back(openai_of_alice, key, status):
     assert Message.objects.get().status == status
 
 
-@pytest.mark.parametrize(("key", "status"), [("", Status.CANCELLED), ("k1", Status.QUEUED)])
-def test_it_does_not_wait_for_ever(openai_of_alice, settings, key, status):
+@pytest.mark.parametrize(
+    ("key", "status", "retry"), [("", Status.CANCELLED, "false"), ("k1", Status.QUEUED, "true")]
+)
+def test_it_does_not_wait_for_ever(openai_of_alice, settings, key, status, retry):
     settings.OPENAI_MAX_WAIT = 0.1
     answer = openai_of_alice.ask(key=key)
     assert (answer.status_code, answer.json()["error"]["type"]) == (504, "server_error")
-    assert answer.headers["x-should-retry"] == "false"
+    assert answer.headers["x-should-retry"] == retry
     assert Message.objects.get().status == status
 
 
