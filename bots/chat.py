@@ -145,8 +145,6 @@ def _conversation(question: Question, person: Person) -> Conversation:
             raise UnknownConversation
         return theirs
     going_on = person.conversations.kept().filter(closed_at=None).order_by("-last_at", "-pk")
-    latest = None if question.new_conversation else going_on.first()
-    going_on = person.conversations.filter(closed_at=None).order_by("-last_at", "-pk")
     latest = None if question.new_conversation or question.given else going_on.first()
     return latest or Conversation.objects.create(
         number=question.number,

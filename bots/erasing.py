@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from bots import followers, journal, news, settlement
-from bots.models import Conversation, FeedEntry, IdempotencyKey, Message, Person
+from bots.models import Conversation, FeedEntry, IdempotencyKey, Message, Person, Prompt
 from portal import audit
 
 CONVERSATIONS_AT_ONCE = 200
@@ -113,5 +113,6 @@ def _empty_some(person: Person, conversations: list[str]) -> int:
         )
         FeedEntry.objects.filter(message__in=some).exclude(comment="").update(comment="")
         IdempotencyKey.objects.filter(message__in=some).delete()
+        Prompt.objects.filter(message__in=some).delete()
     journal.forget(some)
     return emptied

@@ -1,14 +1,23 @@
 """Handing a question over, and what the refusals of `bots` are called in the table."""
 
-from bots import chat, quotas
+from bots import chat, quotas, trials
 from bots.models import Message
-from ddio_api.errors import DdioError
+from ddio_api.errors import DdioError, only_trials_in_this_state
+from portal.models import ServiceNumber
 
 
-def ask(question: chat.Question) -> Message:
+def terms(number: ServiceNumber, open_id: str, channel: str) -> trials.Terms:
+    """`trials.terms`; raises 48001 where the number answers trials alone."""
+    try:
+        return trials.terms(number, open_id, channel)
+    except trials.OnlyTrials as error:
+        raise only_trials_in_this_state(number.get_state_display()) from error
+
+
+def ask(question: chat.Question, *narrower: quotas.Limit) -> Message:
     """`quotas.ask`; raises 40003, 40404, 40900, 45009 or 45011 where that refuses."""
     try:
-        return quotas.ask(question)
+        return quotas.ask(question, *narrower)
     except chat.UnknownPerson as error:
         raise DdioError(40003) from error
     except chat.UnknownConversation as error:

@@ -90,20 +90,26 @@ class DdioView(APIView):
             raise DdioError(45011, sentence, retry_after=COME_AGAIN_SECONDS)
         return slots
 
-    def hold(self, until: Callable[[], Awaitable[None]], then: Callable[[], Reply]) -> HttpResponse:
+    def hold(
+        self,
+        until: Callable[[], Awaitable[None]],
+        then: Callable[[], Reply],
+        slots: Slots | None = None,
+    ) -> HttpResponse:
         """Answer later: `until` is awaited without thread or connection, `then` reads again.
 
+        Who does something before it waits takes `slots` before that, where it can be refused.
         What either raises becomes the same answer as it would without the wait. A token that was
         killed during the wait gets nothing any more.
         """
-        app, slots = self.app, self.slots()
+        app, places = self.app, slots or self.slots()
 
         def once_more() -> Reply:
             app.admit_again()
             return then()
 
         async def reply() -> Reply:
-            with slots.taken():
+            with places.taken():
                 await until()
             return await in_thread(once_more)
 

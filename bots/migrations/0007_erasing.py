@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     Code of before writes none of these columns and reads none: it may run beside this schema.
     """
 
-    dependencies = [("bots", "0005_message_by_number_and_time")]
+    dependencies = [("bots", "0006_prompts")]
 
     operations = [
         migrations.AddField("conversation", "erased_at", models.DateTimeField(null=True)),

@@ -158,7 +158,8 @@ class Message(models.Model):
     comment = models.TextField(blank=True)
     asked_at = models.DateTimeField(default=timezone.now)
     answered_at = models.DateTimeField(null=True)
-    finish_reason = models.CharField(max_length=16, blank=True)  # where it was cut short, only
+    # Where it was cut short, only.
+    finish_reason = models.CharField(max_length=16, blank=True, default="", db_default="")
     prompt_tokens = models.PositiveIntegerField(null=True)
     completion_tokens = models.PositiveIntegerField(null=True)
     seq = models.BigIntegerField(null=True)

@@ -12,7 +12,7 @@ from bots.models import Channel, Message, Robot
 from ddio_api import asking
 from ddio_api.base import DdioView
 from ddio_api.docs import openai as docs
-from ddio_api.errors import DdioError, not_in_this_state
+from ddio_api.errors import DdioError
 from ddio_api.openai.body import Asked, CompletionSerializer, in_one_spelling
 from ddio_api.openai.calls import Call
 from ddio_api.openai.completions import Head
@@ -42,30 +42,30 @@ class CompletionsView(OpenAiView):
     def post(self, request: Request) -> HttpResponse:
         asked = Asked.read(self.checked(CompletionSerializer, request.data))
         key = idempotency_key(request.headers.get("Idempotency-Key"))
-        if not self.number.answers_people:
-            raise not_in_this_state(self.number.get_state_display())
+        slots = self.slots()
         message = self._accept(asked, key)
         call = Call(message.pk, can_come_back=bool(key))
         head = Head(message.pk, int(message.asked_at.timestamp()), self.robots_model)
         if not asked.stream:
-            return self.hold(call.until_settled, lambda: (head.whole(call.answer()), 200))
+            return self.hold(call.until_settled, lambda: (head.whole(call.answer()), 200), slots)
         stream = Stream(
             call, head, self.app, include_usage=asked.include_usage, answer_to=self.answer_to
         )
-        return HeldStream(stream.chunks, begins_late=True)
+        return HeldStream(lambda: slots.counted(stream.chunks()), begins_late=True)
 
     def _accept(self, asked: Asked, key: str) -> Message:
+        terms = asking.terms(self.number, asked.user, Channel.OPENAI)
         sent = in_one_spelling(self.request.data) if key else ""
         question = chat.Question(
             number=self.number,
             open_id=asked.user,
             text=asked.question,
-            channel=Channel.OPENAI,
+            channel=terms.channel,
             idempotency_key=key,
             given=chat.Given(asked.turns, asked.params, sent),
         )
         try:
-            return asking.ask(question)
+            return asking.ask(question, *terms.limits)
         except DdioError as error:
             if error.code == 40003:
                 error.fields = {"user": [str(error.message)]}

@@ -43,7 +43,7 @@ class ServiceNumber(models.Model):
     )
     state_reason = models.TextField(_("reason"), blank=True, editable=False)
     state_changed_at = models.DateTimeField(default=timezone.now, editable=False)
-    record_version = models.PositiveBigIntegerField(default=0, editable=False)
+    record_version = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ServiceNumberQuerySet.as_manager()

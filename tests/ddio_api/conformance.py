@@ -9,8 +9,8 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
 BASE = "/platform/api2/"
-OF_A_STANDARD = "/.well-known/"  # bodies whose members are not ours to choose
 OPENAI = "/v1/"
+OF_A_STANDARD = (OPENAI, "/.well-known/")  # bodies whose members are not ours to choose
 ALIKE_EVERYWHERE = (404, 405)  # an unknown path, a wrong method: of no operation
 
 
@@ -66,8 +66,6 @@ def _check_json(response: HttpResponse, operation: dict[str, Any] | None) -> Non
     body = json.loads(response.content)
     if not response.request["PATH_INFO"].startswith(OF_A_STANDARD):
         assert body["request_id"] == response.headers["X-Request-ID"]
-    speaks_openai = response.request["PATH_INFO"].startswith(OPENAI)
-    assert speaks_openai or body["request_id"] == response.headers["X-Request-ID"]
     if operation is None:
         assert response.status_code in ALIKE_EVERYWHERE or response.status_code == 401
         return
@@ -75,9 +73,6 @@ def _check_json(response: HttpResponse, operation: dict[str, Any] | None) -> Non
     assert promised, f"the schema does not know status {response.status_code} here"
     content = promised["content"]["application/json"]
     _check_shape(content["schema"], body)
-    if body.get("code"):
-        codes = {example["value"]["code"] for example in content["examples"].values()}
-        assert body["code"] in codes
     if is_error(body):
         assert code_of(body) in {code_of(example["value"]) for example in examples(content)}
 
@@ -93,7 +88,7 @@ def is_error(body: dict[str, Any]) -> bool:
 
 def code_of(body: dict[str, Any]) -> Any:
     """What a caller tells errors by: the envelope's code, or OpenAI's type and code."""
-    if "error" in body:
+    if isinstance(body.get("error"), dict):
         return body["error"]["type"], body["error"]["code"]
     return body["code"]
 

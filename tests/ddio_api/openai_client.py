@@ -93,4 +93,4 @@ class OpenAiClient(DdioClient):
 
 def openai_client(made: ServiceNumber) -> OpenAiClient:
     issued = factories.secret(made)
-    return OpenAiClient(tokens.issue(made.pk, issued.row.generation)[0])
+    return OpenAiClient(tokens.issue(made.app_id, issued.row.generation)[0])

@@ -118,7 +118,7 @@ def no_token(it: Scene) -> HttpResponse:
 def expired(it: Scene) -> HttpResponse:
     it.settings.ACCESS_TOKEN_SECONDS = 0
     generation = factories.secret(it.number).row.generation
-    client = OpenAiClient(tokens.issue(it.number.pk, generation)[0])
+    client = OpenAiClient(tokens.issue(it.number.app_id, generation)[0])
     return it.speaking(client).ask()
 
 
@@ -268,7 +268,7 @@ def test_a_wrong_method_is_told_the_right_one(it):
 def test_the_tokens_of_the_platform_work_in_their_own_header_too(number):
     issued = factories.secret(number)
     client = OpenAiClient()
-    client._headers = {"access-token": tokens.issue(number.pk, issued.row.generation)[0]}
+    client._headers = {"access-token": tokens.issue(number.app_id, issued.row.generation)[0]}
     assert client.get("models").status_code == 200
 
 
