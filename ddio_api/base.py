@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from ddio_api import limits
 from ddio_api.authentication import App
+from ddio_api.call_facts import facts_of
 from ddio_api.errors import DdioError, not_in_this_state
 from ddio_api.parsing import parse_form
 from ddio_api.rendering import JsonRenderer, envelope
@@ -37,6 +38,7 @@ class DdioView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if isinstance(request.user, App):
+            facts_of(request).number_id = request.user.pk
             allowance = limits.take_request(request.user.pk)
             self.headers = {**self.headers, **limits.headers(allowance)}
             if not allowance.allowed:

@@ -17,6 +17,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from ddio_api.call_facts import facts_of
 from ddio_api.errors import DdioError
 from ddio_api.shapes import shape_of
 from portal.request_ids import MACHINE_PATHS, request_id_of
@@ -30,6 +31,7 @@ def _envelope(
     request: HttpRequest, code: int, status: int, message: str | None = None
 ) -> JsonResponse:
     error = DdioError(code, message, status=status)
+    facts_of(request).code = code
     shaped = shape_of(request.path)(error, request_id_of(request))
     return JsonResponse(
         shaped.body,

@@ -10,6 +10,7 @@ from typing import Any
 
 from rest_framework.response import Response
 
+from ddio_api.call_facts import facts_of
 from ddio_api.errors import DdioError, translate
 from ddio_api.openai.errors import SHOULD_RETRY, object_of, row_of
 from portal.request_ids import OPENAI_PATH, request_id_of
@@ -97,8 +98,9 @@ def shape_of(path: str) -> Shape:
 
 def answer_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: the row of the table, in the shape that the caller reads."""
-    request = context["request"]
-    shaped = shape_of(request.path)(translate(error), request_id_of(request))
+    request, known = context["request"], translate(error)
+    facts_of(request).code = known.code
+    shaped = shape_of(request.path)(known, request_id_of(request))
     response = Response(shaped.body, status=shaped.status, headers=shaped.headers)
     if shaped.status == 401 and not getattr(context["view"], "takes_secrets", False):
         response["WWW-Authenticate"] = "Bearer"

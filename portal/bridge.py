@@ -64,6 +64,7 @@ class Bridge:
         await receive()
         hurry.cancel()
         self._exports.shutdown()
+        await asyncio.to_thread(hold.end)
         hold.thread_pool().shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -6,7 +6,8 @@ waits on the event loop without a thread and without a database connection. What
 to read from the database it reads with `in_thread`.
 
 When the process is told to stop, `stopping()` is set: whoever holds may then say a last word
-within `STOP_GRACE_SECONDS`; after that the bridge closes what is still open.
+within `STOP_GRACE_SECONDS`; after that the bridge closes what is still open. When nothing is open
+any more, what was left with `at_the_end` is called.
 """
 
 import asyncio
@@ -168,6 +169,21 @@ def hear_stop_signals() -> None:
         return
     for number in (signal.SIGTERM, signal.SIGINT):
         _chain(number, asyncio.get_running_loop(), stopping())
+
+
+_last_deeds: list[Callable[[], None]] = []
+
+
+def at_the_end(deed: Callable[[], None]) -> None:
+    """Have it called when the web process ends, after the last answer. It must take a second or
+    two at most, whatever is away: the server kills what does not end."""
+    _last_deeds.append(deed)
+
+
+def end() -> None:
+    """Do what was left for the end; blocking, and for the bridge alone."""
+    while _last_deeds:
+        _last_deeds.pop()()
 
 
 def _chain(number: signal.Signals, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:

@@ -80,6 +80,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.request_ids.RequestIdMiddleware",
+    "ddio_api.call_recording.CallRecordingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -253,6 +254,8 @@ NEWS_PER_NUMBER_AND_DAY = integer("NEWS_PER_NUMBER_AND_DAY", 100, at_least=1)
 MESSAGES_PER_NUMBER_AND_DAY = integer("MESSAGES_PER_NUMBER_AND_DAY", 10_000, at_least=1)
 SANDBOX_ASKS_PER_OWNER_AND_DAY = integer("SANDBOX_ASKS_PER_OWNER_AND_DAY", 200, at_least=1)
 PENDING_PER_PERSON = integer("PENDING_PER_PERSON", 20, at_least=1)
+CALL_LOG_DAYS = integer("CALL_LOG_DAYS", 30, at_least=1)
+CALL_LOG_ROWS = integer("CALL_LOG_ROWS", 5_000_000, at_least=1000)
 
 # Answering (the rules are in docs/decisions/0002) ------------------------------------------------
 

@@ -17,7 +17,7 @@ from django.utils import translation
 from rest_framework.test import APIClient
 
 from bots.worker import Worker
-from ddio_api import granting, tokens
+from ddio_api import call_log, granting, tokens
 from portal import app_records, nudges, parts, valkey
 from portal.hold import HeldResponse
 from portal.models import ServiceNumber, User
@@ -72,6 +72,14 @@ def records_told_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     commits = marker is not None and marker.kwargs.get("transaction")
     if not commits and "transactional_db" not in request.fixturenames:
         monkeypatch.setattr(app_records, "when_committed", lambda function: function())
+
+
+@pytest.fixture(autouse=True)
+def calls(monkeypatch: pytest.MonkeyPatch) -> call_log.CallLog:
+    """The call log without its thread, which would write past the test's transaction: `flush()`."""
+    monkeypatch.setattr(call_log.CallLog, "_see_to_thread", lambda _log: None)
+    monkeypatch.setattr(call_log, "log", call_log.CallLog())
+    return call_log.log
 
 
 _NUDGE = nudges.nudge
