@@ -58,8 +58,9 @@ app.conf.update(
     beat_schedule={
         "tidy": {"task": "portal.tasks.tidy", "schedule": 600.0},
         "tidy-chat": {"task": "bots.tasks.tidy", "schedule": 600.0},
+        "tidy-calls": {"task": "ddio_api.tasks.tidy", "schedule": 600.0},
     },
 )
-app.autodiscover_tasks(["portal", "bots"])
+app.autodiscover_tasks(["portal", "bots", "ddio_api"])
 
 app.steps["worker"].add("bots.celery_steps:Answering")

@@ -37,6 +37,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("console/", include(console)),
     path("", include("bots.urls")),
+    path("", include("ddio_api.console.urls")),
     path("admin/", admin.site.urls),
     path("platform/api2/", include("ddio_api.urls")),
     path("", include("ddio_api.foreign_urls")),

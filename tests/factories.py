@@ -4,9 +4,11 @@ from itertools import count
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from bots import chat
 from bots.models import ApiKey, Channel, KeyStatus, Message, Robot
+from ddio_api.models import Call
 from portal import app_records, credentials, moderation, numbers
 from portal.models import ServiceNumber, State, User
 
@@ -62,3 +64,27 @@ def question(made: ServiceNumber, text: str = "Hello?", **fields: Any) -> chat.Q
 def message(made: ServiceNumber, text: str = "Hello?", **fields: Any) -> Message:
     """An accepted, unanswered question."""
     return chat.ask(question(made, text, **fields))
+
+
+def unsaved_call(made: ServiceNumber | None, **fields: Any) -> Call:
+    given = {
+        "number": made,
+        "at": timezone.now(),
+        "door": "ddio",
+        "operation": "ddio-feed",
+        "method": "GET",
+        "status": 200,
+        "code": 0,
+        "outcome": "ok",
+        "duration_ms": 7,
+        "address": "203.0.113.7",
+        "request_id": f"req_{next(_counter):08}",
+    }
+    return Call(**(given | fields))
+
+
+def call(made: ServiceNumber | None, **fields: Any) -> Call:
+    """A row of the call log."""
+    found = unsaved_call(made, **fields)
+    found.save()
+    return found

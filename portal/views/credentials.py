@@ -46,6 +46,7 @@ def credentials(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
         "is_open": number.state != State.CLOSED,
         "is_full": len(live) >= secrets.LIVE_AT_MOST,
         "live_at_most": secrets.LIVE_AT_MOST,
+        "networks": number.networks.count(),
         "curl": _token_call(number),
     }
     return render(request, "portal/number_credentials.html", shown)

@@ -101,6 +101,13 @@ CONSOLE = [
     of_number("feedback-disliked", "number-feedback", query="?rating=dislike"),
     of_number("feedback-nothing", "number-feedback", query="?openID=nobody&rating=like"),
     Page("feedback-empty", "number-feedback", "moderator", {"app_id": "bare"}),
+    of_number("call-log", "number-calls"),
+    of_number("call-log-refused", "number-calls", query="?outcome=refused&period=day"),
+    of_number("call-log-nothing", "number-calls", query="?request_id=req_of_nobody"),
+    Page("call-log-empty", "number-calls", "moderator", {"app_id": "bare"}),
+    of_number("addresses", "number-addresses"),
+    of_number("addresses-empty", "number-addresses", "draft"),
+    of_number("addresses-closed", "number-addresses", "closed"),
 ]
 
 DESK = [
@@ -144,6 +151,7 @@ NO_PAGE = {
     "number-move": "a change",
     "secret-new": "a change; the page that it answers with is in test_axe.py by itself",
     "secret-change": "a change",
+    "address-remove": "a change",
     "key-check": "a change",
     "key-remove": "a change",
     "review-decide": "a change",

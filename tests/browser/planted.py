@@ -21,8 +21,10 @@ from bots.models import (
     Robot,
     Status,
 )
+from ddio_api.models import Call
 from portal import audit, credentials, moderation, numbers
-from portal.models import ServiceNumber, State, User
+from portal.models import AllowedNetwork, ServiceNumber, State, User
+from tests import factories
 from tests.browser import scene
 from tests.browser.payloads import PAYLOADS, fitting, short
 
@@ -44,6 +46,7 @@ def build(provider_url: str) -> dict[str, str]:
     _strangers(shown)
     _news(shown, alice)
     keys = _keys(shown, provider_url)
+    _calls(shown)
     credentials.issue(shown, actor=alice)
     audit.record("number.edit", actor=alice, number=shown, old=EVERYTHING, new=EVERYTHING)
     waiting = _hostile(alice, short(60)[1], provider_url, State.DRAFT)
@@ -107,6 +110,18 @@ def _strangers(made: ServiceNumber) -> None:
     for name in fitting(64)[:20]:
         person = Person.objects.create(number=made, open_id=name)
         scene.said(made, person, Channel.DDIO, name, settlement.failure(71005))
+
+
+def _calls(made: ServiceNumber) -> None:
+    """A caller chooses his method, and what he is called by in the log; an owner his notes."""
+    Call.objects.bulk_create(
+        factories.unsaved_call(made, method=text[:10], operation=text, request_id=text)
+        for text in short(60)
+    )
+    AllowedNetwork.objects.bulk_create(
+        AllowedNetwork(number=made, network=f"203.0.113.{last}", note=text)
+        for last, text in enumerate(short(60))
+    )
 
 
 def _keys(made: ServiceNumber, provider_url: str) -> list[ApiKey]:

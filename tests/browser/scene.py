@@ -7,6 +7,7 @@ transaction, so no worker sees a question before its answer.
 """
 
 import json
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.db import transaction
+from django.utils import timezone
 from PIL import Image
 
 from bots import chat, erasing, followers, news, ratings, settlement
@@ -28,7 +30,8 @@ from bots.models import (
     Robot,
     Status,
 )
-from portal import credentials, moderation, numbers
+from ddio_api.models import Call, Door, Gap, Outcome
+from portal import allowed_networks, credentials, moderation, numbers
 from portal.models import Avatar, ServiceNumber, State, User
 
 PASSWORD = "a long and winding road"
@@ -56,6 +59,8 @@ CANARIES = {
     "question": "canary-question-4c9d",
     "answer": "canary-answer-a6f2",
     "comment": "canary-comment-58be",
+    "address": "203.0.113.214",
+    "note": "canary-note-1d90",
     "news": "canary-news-2ab4",
     "owner": "alice@example.org",
 }
@@ -146,6 +151,9 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
     made["key.checking"] = ApiKey.objects.filter(number=main, status=KeyStatus.PENDING).get().pk
     made["generation"] = "1"
     strangers_ask(main)
+    systems_call(main)
+    made["network"] = str(allowed_networks.add(main, "203.0.113.0/24", actor=alice, note="ERP").pk)
+    allowed_networks.add(main, "2001:db8::/48", actor=alice, note=CANARIES["note"])
     for state in STATES:
         one = number(alice, f"Robot {state.label}", State.DRAFT, moderator)
         made |= names_of(state, one, talk(one, alice, Channel.SANDBOX))
@@ -282,3 +290,41 @@ def strangers_ask(made: ServiceNumber) -> None:
         )
         said(made, person, Channel.DDIO, f"Question {position}?", fate)
     erasing.erase(Person.objects.get(number=made, open_id="customer-5"))
+
+
+# Calls ------------------------------------------------------------------------------------------
+
+
+def systems_call(made: ServiceNumber) -> None:
+    """A call of each outcome and door, from several addresses, and enough for a second page."""
+    kinds = [
+        (Door.DDIO, "ddio-token", "POST", 200, 0, Outcome.OK, CANARIES["address"]),
+        (Door.DDIO, "ddio-chat-send", "POST", 202, 0, Outcome.OK, CANARIES["address"]),
+        (Door.DDIO, "ddio-stream", "GET", 200, 0, Outcome.LEFT, "2001:db8::7"),
+        (Door.OAUTH, "", "POST", 404, 40404, Outcome.REFUSED, "203.0.113.9"),
+        (Door.DDIO, "ddio-feed", "GET", 403, 40164, Outcome.REFUSED, "198.51.100.77"),
+        (Door.DDIO, "ddio-feed-item", "GET", 503, -1, Outcome.FAILED, CANARIES["address"]),
+    ]
+    now = timezone.now()
+    rows = [
+        Call(
+            number=made,
+            at=now - timedelta(minutes=7 * position),
+            door=door,
+            operation=operation,
+            method=method,
+            status=status,
+            code=code,
+            outcome=outcome,
+            duration_ms=7 + position**2,
+            address=address,
+            request_id=f"req_01kdm8x0v2a4c6e8g1h3k5m7{position:02}",
+        )
+        for position in range(60, 0, -1)
+        for door, operation, method, status, code, outcome, address in [
+            kinds[position % len(kinds)]
+        ]
+    ]
+    Call.objects.bulk_create(rows)
+    gap = {"began": now - timedelta(hours=1), "ended": now - timedelta(minutes=58)}
+    Gap.objects.create(**gap, calls=12)

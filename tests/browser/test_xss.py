@@ -131,6 +131,14 @@ def of_feedback(planted: dict[str, str]) -> list[str]:
     return [path, *[f"{path}?before={seq}" for seq in range(20, 20 * FEEDBACK_PAGES, 20)]]
 
 
+def of_calls(planted: dict[str, str]) -> list[str]:
+    """Four pages of the log hold the corpus; `after` leads up from the oldest."""
+    number = [planted["hostile"]]
+    path = reverse("number-calls", args=number)
+    places = [f"{path}?after={place}" for place in range(50, 175, 25)]
+    return [path, *places, reverse("number-addresses", args=number)]
+
+
 def of_desk(planted: dict[str, str]) -> list[str]:
     keys = ("hostile", "hostile.waiting", "hostile.suspended")
     details = [reverse("review-number", args=[planted[key]]) for key in keys]
@@ -143,6 +151,7 @@ WALKS = {
     "news": ("alice", of_news),
     "console": ("alice", of_number),
     "feedback": ("alice", of_feedback),
+    "calls": ("alice", of_calls),
     "desk": ("moderator", of_desk),
     "notices": ("alice", lambda _planted: [reverse("notices"), reverse("console")]),
     "names": ("mallory", lambda _planted: [reverse("console")]),

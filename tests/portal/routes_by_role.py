@@ -68,6 +68,9 @@ CONSOLE = {
     "key-remove": Row(ALL_405, OWNER_302, KEY),
     "number-robot": Row(OWNER_200, OWNER_200, MAIN),
     "number-feedback": Row(OWNER_200, ALL_405, MAIN),
+    "number-calls": Row(OWNER_200, ALL_405, MAIN),
+    "number-addresses": Row(OWNER_200, OWNER_200, MAIN),
+    "address-remove": Row(ALL_405, OWNER_302, MAIN | {"network_id": "network"}),
 }
 
 DESK = {

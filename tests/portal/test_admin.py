@@ -23,6 +23,8 @@ from django.utils import timezone
 
 from bots import followers, news, settlement
 from bots.models import Conversation, Message
+from ddio_api import admin as call_admin
+from ddio_api.models import Call, Gap
 from portal import audit, outbox
 from portal.models import AppSecret, AuditEntry, Notice, OutboxEntry, ServiceNumber, State, User
 from tests import factories
@@ -82,6 +84,8 @@ def canaries(alice: User, number: ServiceNumber) -> list[str]:
     Group.objects.create(name="Helpers")
     Notice.objects.create(user=alice, number=number, kind="approve", at=timezone.now())
     outbox.add("test.topic")
+    factories.call(number)
+    Gap.objects.create(began=timezone.now(), ended=timezone.now(), calls=1)
     sealed = [each.data[name] for each, name in ((totp, "secret"), (codes, "seed"))]
     hashes = [alice.password, secret.row.digest, key.sealed, key.mask]
     return [TOTP_SECRET, API_KEY, "wxyz", WORDS, session, secret.clear, *sealed, *hashes]
@@ -330,3 +334,19 @@ def test_an_entry_is_carried_out_now(office):
     OutboxEntry.objects.update(due_at=later)
     office.post(url(OutboxEntry), {"action": "make_due", "_selected_action": [entry.pk]})
     assert OutboxEntry.objects.due().get() == entry
+
+
+# The call log -----------------------------------------------------------------------------------
+
+
+def test_the_log_of_calls_is_searched_by_the_whole_request_id(office, number):
+    wanted, other = factories.call(None), factories.call(number)
+    found = office.get(url(Call), {"q": wanted.request_id}).content.decode()
+    assert url(Call, "change", wanted.pk) in found
+    assert url(Call, "change", other.pk) not in found
+
+
+def test_of_a_long_log_the_newest_alone_are_counted(office, number, monkeypatch):
+    monkeypatch.setattr(call_admin, "COUNTED_AT_MOST", 3)
+    [factories.call(number) for _ in range(5)]
+    assert "3 calls" in office.get(url(Call)).content.decode()

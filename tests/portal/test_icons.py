@@ -6,13 +6,20 @@ import pytest
 
 from bots.templatetags.answers import RATING_LOOKS, STATUS_LOOKS
 from bots.templatetags.verdicts import KEY_LOOKS
+from ddio_api.templatetags.calls import OUTCOME_LOOKS
 from portal.environment import BASE_DIR
 from portal.templatetags.shell import STATE_LOOKS
 
 SPRITE = BASE_DIR / "static" / "vendor" / "tabler-icons" / "sprite.svg"
 DRAWN = set(re.findall(r'<symbol id="([^"]+)"', SPRITE.read_text()))
 TEMPLATES = "\n".join(path.read_text() for path in sorted((BASE_DIR / "templates").rglob("*.html")))
-LOOKS = [*STATE_LOOKS.values(), *KEY_LOOKS.values(), *STATUS_LOOKS.values(), *RATING_LOOKS.values()]
+LOOKS = [
+    *STATE_LOOKS.values(),
+    *KEY_LOOKS.values(),
+    *STATUS_LOOKS.values(),
+    *RATING_LOOKS.values(),
+    *OUTCOME_LOOKS.values(),
+]
 NAMED = re.compile(r'{% icon "([^"]+)"|icon_name="([^"]+)"|{% badge \w+ "\w+" "([^"]+)"')
 SHOWN_BY_TEMPLATES = {name for found in NAMED.findall(TEMPLATES) for name in found if name}
 SHOWN = SHOWN_BY_TEMPLATES | {icon_name for _, icon_name in LOOKS}
