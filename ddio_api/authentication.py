@@ -7,6 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from ddio_api import tokens
+from ddio_api.call_facts import facts_of
 from ddio_api.errors import DdioError
 from portal import app_records
 from portal.app_records import AppRecord
@@ -66,6 +67,7 @@ class AccessTokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[App, tokens.AccessToken]:
         token = self._read(request)
+        facts_of(request).name_app(token.app_id)
         return admit(token, request.META.get("REMOTE_ADDR", "")), token
 
     def authenticate_header(self, request: Request) -> str:

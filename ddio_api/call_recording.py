@@ -17,7 +17,7 @@ from ddio_api import call_facts, call_log
 from ddio_api.call_log import Entry
 from ddio_api.models import Door, Outcome
 from ddio_api.operations import NO_CALLS
-from portal.hold import HeldResponse, HeldStream, stopping
+from portal.hold import HeldResponse, HeldStream, Instead, stopping
 from portal.request_ids import MACHINE_PATHS, request_id_of
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's word for a caller who left before there was an answer
@@ -111,6 +111,8 @@ class _Ending:
     ) -> None:
         if kind is None:
             self._call.record(self._response.status_code)
+        elif isinstance(error, Instead):
+            self._call.record(error.status)
         elif not issubclass(kind, asyncio.CancelledError | GeneratorExit):
             self._fail(500)
         elif self._stopping.is_set():

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from ddio_api import granting, tokens
 from ddio_api.base import DdioView
+from ddio_api.call_facts import facts_of
 from ddio_api.docs import oauth as docs
 from ddio_api.errors import DdioError
 from ddio_api.granting import Client
@@ -48,6 +49,7 @@ class OAuthView(DdioView):
 
     def client(self, form: dict[str, Any]) -> Client:
         app_id, app_secret = self._shown(form)
+        facts_of(self.request).name_app(app_id)
         return granting.recognise(app_id, app_secret, self.request.META.get("REMOTE_ADDR", ""))
 
     def _shown(self, form: dict[str, Any]) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from ddio_api import granting
 from ddio_api.base import DdioView
+from ddio_api.call_facts import facts_of
 from ddio_api.docs import tokens as docs
 from ddio_api.errors import DdioError
 from ddio_api.serializers import TokenSerializer, WeChatTokenSerializer
@@ -28,6 +29,7 @@ class TokenDoor(DdioView):
     takes_secrets = True
 
     def granted(self, app_id: str, app_secret: str) -> Response:
+        facts_of(self.request).name_app(app_id)
         address = self.request.META.get("REMOTE_ADDR", "")
         client = granting.recognise(app_id, app_secret, address)
         return Response(granting.grant(client, request_id_of(self.request)))

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from bots.models import Message, Prompt
-from portal.models import ServiceNumber, State
+from portal.models import State
+from tests import factories
 from tests.ddio_api.openai_client import OpenAiClient, user
 from tests.ddio_api.test_bad_input import BODIES
 
@@ -200,7 +201,7 @@ def test_callers_cannot_invent_the_platforms_names(openai_of_alice):
 
 
 def test_the_body_is_looked_at_before_the_numbers_state(openai_of_alice, number):
-    ServiceNumber.objects.filter(pk=number.pk).update(state=State.IN_REVIEW)
+    factories.put(number, State.IN_REVIEW)
     assert refusal(openai_of_alice, temperature=3)[0] == "temperature"
 
 

@@ -55,7 +55,7 @@ class Scene:
         return client
 
     def move(self, state: str) -> None:
-        ServiceNumber.objects.filter(pk=self.number.pk).update(state=state)
+        factories.put(self.number, state)
 
 
 Act = Callable[[Scene], HttpResponse]
