@@ -34,12 +34,20 @@ class RatingSerializer(serializers.Serializer[Any]):
     )
 
 
+class _ConversationField(TextField):
+    pattern = f"^{_CONVERSATION.pattern}$"
+
+
+class _PositionField(TextField):
+    pattern = r"^[0-9]{1,9}$"
+
+
 class _PageSerializer(serializers.Serializer[Any]):
-    cursor = TextField(required=False, allow_blank=True, default="", max_length=40)
     limit = LimitField(min_value=1, max_value=PAGE_AT_MOST, required=False, default=20)
 
 
 class ConversationsQuerySerializer(_PageSerializer):
+    cursor = _ConversationField(required=False, allow_blank=True, default="", max_length=40)
     openID = OpenIdField(max_length=OPEN_ID_CHARACTERS_AT_MOST, required=False)
 
     def validate_cursor(self, cursor: str) -> str:
@@ -49,6 +57,8 @@ class ConversationsQuerySerializer(_PageSerializer):
 
 
 class MessagesQuerySerializer(_PageSerializer):
+    cursor = _PositionField(required=False, allow_blank=True, default="", max_length=9)
+
     def validate_cursor(self, cursor: str) -> int:
         if cursor and not _POSITION.fullmatch(cursor):
             raise serializers.ValidationError(_("Use the next_cursor of an earlier page."))

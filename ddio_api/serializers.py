@@ -20,6 +20,12 @@ TEXT_MESSAGE = 2  # DDIO's messageType: 1 html, 2 text, 3 audio, 4 location, 5 i
 CLIENT = "CLIENT"
 GRANT_TYPES = ("client_credentials", "client_credential")  # OAuth's word, and WeChat's
 ONE_PERSON, ALL_FOLLOWERS = "user", "all"  # DDIO's chatScene
+TEXT_OF_MESSAGE = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": QUESTION_LENGTH_AT_MOST,
+    "pattern": r"^[^\x00]*[^\s\x00][^\x00]*$",
+}
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
@@ -27,7 +33,12 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class TextField(serializers.CharField):
-    """Text as it came: a string (no number, no boolean), nothing a database would refuse."""
+    """Text as it came: a string (no number, no boolean), nothing a database would refuse.
+
+    `pattern` is what the schema says of it; what it lets through may still be refused elsewhere.
+    """
+
+    pattern = r"^[^\x00]+$"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
@@ -42,6 +53,8 @@ class TextField(serializers.CharField):
 
 class OpenIdField(TextField):
     """The caller's own stable name for a person."""
+
+    pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -71,16 +84,12 @@ class WaitField(serializers.FloatField):
 @extend_schema_field(
     {
         "oneOf": [
-            {"type": "string", "minLength": 1, "maxLength": QUESTION_LENGTH_AT_MOST},
+            TEXT_OF_MESSAGE,
             {
                 "type": "object",
                 "properties": {
                     "messageType": {"type": "integer", "enum": [TEXT_MESSAGE]},
-                    "body": {
-                        "type": "string",
-                        "minLength": 1,
-                        "maxLength": QUESTION_LENGTH_AT_MOST,
-                    },
+                    "body": TEXT_OF_MESSAGE,
                 },
                 "required": ["body"],
             },
@@ -113,12 +122,24 @@ class MessageField(serializers.Field[str, Any, Any, Any]):
         return data.get("body", "")
 
 
+class AppIdField(TextField):
+    pattern = r"^fw[0-9a-f]{16}$"
+
+
+class AccessTypeField(TextField):
+    pattern = f"^{CLIENT}$"
+
+
+class GrantTypeField(TextField):
+    pattern = f"^({'|'.join(GRANT_TYPES)})$"
+
+
 class TokenSerializer(serializers.Serializer[Any]):
     """appID and appSecret; what is missing or malformed gets its own code before any look-up."""
 
-    appID = TextField(max_length=64)
+    appID = AppIdField(max_length=64)
     appSecret = TextField(max_length=256)
-    accessType = TextField(required=False, default=CLIENT)
+    accessType = AccessTypeField(required=False, default=CLIENT)
 
     @staticmethod
     def one_spelling(data: Any) -> dict[str, Any]:
@@ -142,8 +163,8 @@ class TokenSerializer(serializers.Serializer[Any]):
 class WeChatTokenSerializer(serializers.Serializer[Any]):
     """The same in WeChat's words; `force_refresh` may be there and is not looked at."""
 
-    grant_type = TextField(required=False, allow_blank=True, default="")
-    appid = TextField(max_length=64)
+    grant_type = GrantTypeField(required=False, allow_blank=True, default="")
+    appid = AppIdField(max_length=64)
     secret = TextField(max_length=256)
 
     def to_internal_value(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -183,8 +204,12 @@ def place_in_list(cursor: str) -> int:
     return int(cursor or 0)
 
 
+class CursorField(TextField):
+    pattern = r"^[0-9]{1,18}$"
+
+
 class FeedQuerySerializer(serializers.Serializer[Any]):
-    cursor = TextField(required=False, allow_blank=True, default="", max_length=18)
+    cursor = CursorField(required=False, allow_blank=True, default="", max_length=18)
     limit = LimitField(min_value=1, max_value=PAGE_AT_MOST, required=False, default=20)
     begin = serializers.DateTimeField(required=False)
     end = serializers.DateTimeField(required=False)

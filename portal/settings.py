@@ -223,7 +223,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["ddio_api.rendering.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["ddio_api.parsing.AnyBodyParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ddio_api.rendering.AlwaysJson",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "ddio_api.docs.patterns.PatternedSchema",
     "EXCEPTION_HANDLER": "ddio_api.shapes.answer_exception",
     "UNAUTHENTICATED_USER": None,
 }
@@ -237,6 +237,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/platform/api2",
     "COMPONENT_SPLIT_REQUEST": True,
     "APPEND_COMPONENTS": {"securitySchemes": {"oauthClient": {"type": "http", "scheme": "basic"}}},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "ddio_api.docs.links.add_links",
+    ],
 }
 ACCESS_TOKEN_SECONDS = integer("ACCESS_TOKEN_SECONDS", 7200, at_least=60)
 DDIO_LEGACY_DOORS = boolean("DDIO_LEGACY_DOORS", False)

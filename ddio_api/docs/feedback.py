@@ -88,6 +88,14 @@ class AcceptedSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["queued", "running"])
 
 
+class StreamEventSerializer(serializers.Serializer[Any]):
+    """One event of the stream: OpenAPI 3.1 has no other words for a stream than its events."""
+
+    event = serializers.ChoiceField(choices=["delta", "reset", "done", "error"])
+    id = serializers.CharField(required=False)
+    data = serializers.CharField(help_text=_("JSON"))  # type: ignore[assignment]  # the standard's name
+
+
 ITEM_ENVELOPE = enveloped("AnswerEnvelope", AnswerItemSerializer())
 ACCEPTED_ENVELOPE = enveloped("AcceptedEnvelope", AcceptedSerializer())
 PAGE = inline_serializer(
@@ -199,7 +207,7 @@ STREAM: dict[str, Any] = {
     ],
     "responses": {
         (200, "text/event-stream"): OpenApiResponse(
-            OpenApiTypes.STR,
+            StreamEventSerializer,
             description="`delta`, `reset`, and exactly one `done` with the item",
             examples=[OpenApiExample("stream", value=_STREAMED)],
         ),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -104,16 +105,24 @@ def test_everything_that_is_taken_or_given_has_an_example(operation):
     assert without == []
 
 
+def documents(kind: str, value: Any) -> list[Any]:
+    """What the schema speaks of: the body, or each event of a stream."""
+    if kind != "text/event-stream":
+        return [value]
+    blocks = [block for block in value.split("\n\n") if block and not block.startswith(":")]
+    events = [block.splitlines() for block in blocks]
+    return [dict(line.split(": ", 1) for line in event) for event in events]
+
+
 @EACH
 def test_every_example_is_what_the_schema_says(operation):
     components = {"components": conformance.schema()["components"]}
     wrong = [
         (status, error.message)
-        for status, _kind, content in contents(operation)
+        for status, kind, content in contents(operation)
         for example in content["examples"].values()
-        for error in Draft202012Validator(components | content["schema"]).iter_errors(
-            example["value"]
-        )
+        for document in documents(kind, example["value"])
+        for error in Draft202012Validator(components | content["schema"]).iter_errors(document)
     ]
     assert wrong == []
 
