@@ -263,7 +263,7 @@ class MessageSendSerializer(serializers.Serializer[Any]):
 
 
 class FollowersQuerySerializer(serializers.Serializer[Any]):
-    cursor = TextField(required=False, allow_blank=True, default="", max_length=18)
+    cursor = CursorField(required=False, allow_blank=True, default="", max_length=18)
     limit = LimitField(min_value=1, max_value=PAGE_AT_MOST, required=False, default=20)
 
     def validate_cursor(self, cursor: str) -> int:
