@@ -12,7 +12,7 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.utils import translation
 from rest_framework.test import APIClient
 
@@ -21,8 +21,16 @@ from ddio_api import call_log, granting, tokens
 from portal import app_records, nudges, parts, valkey
 from portal.hold import HeldResponse
 from portal.models import ServiceNumber, User
-from tests import factories
+from tests import emptying, factories
 from tests.upstream import Upstream, running_upstream
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is `alike` whatever the database has no business with one."""
+    liars = [item.nodeid for item in items if item.get_closest_marker("alike")
+             and (item.get_closest_marker("django_db") or "db" in item.fixturenames)]  # type: ignore[attr-defined]  # fmt: skip
+    if liars:
+        raise pytest.UsageError(f"marked alike, but with a database: {', '.join(liars)}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +58,13 @@ def _wait_for_valkey() -> None:
         except redis.ConnectionError:
             time.sleep(0.02)
     raise RuntimeError("Valkey did not start")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.empty_database)
+        yield
 
 
 @pytest.fixture(autouse=True)

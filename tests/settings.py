@@ -11,9 +11,15 @@ from portal.settings import *  # noqa: F403
 from portal.settings import DATA_DIR, DATABASES
 
 DATABASES["default"].setdefault("TEST", {})
+# No test within this process is about a machine that loses its power: the disk need not be waited
+# for. The platforms that tests start have the real settings.
+OPTIONS = DATABASES["default"]["OPTIONS"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, as in production: an in-memory database has no WAL and no second writer.
     DATABASES["default"]["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
+    OPTIONS["init_command"] = OPTIONS["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+else:
+    OPTIONS["options"] = "-c synchronous_commit=off"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # Or every test client would index all static files anew, 40 ms each.

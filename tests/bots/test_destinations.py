@@ -7,6 +7,8 @@ import pytest
 from bots import destinations, outbound
 from bots.outbound import UrlRefused
 
+pytestmark = pytest.mark.alike
+
 CLOSED = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 100.127.255.255 127.0.0.1
 127.0.0.2 127.255.255.254 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.255

@@ -9,6 +9,8 @@ from pygments.lexers import get_lexer_by_name
 from bots import markdown
 from bots.markdown import to_html
 
+pytestmark = pytest.mark.alike
+
 HARMLESS = re.compile(
     r'\s(?:href="https://[^"]*"|title="[^"]*"|target="_blank"|rel="[a-z ]*"|'
     r'class="highlight"|tabindex="0")'

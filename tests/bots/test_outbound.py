@@ -22,6 +22,8 @@ from bots.outbound import OutboundRefused, ResponseCompressed, ResponseTooLarge
 from tests.bots.test_destinations import CLOSED
 from tests.bots.test_provider import wait_until
 
+pytestmark = pytest.mark.alike
+
 PUBLIC = "93.184.215.14"
 LOOPBACK_FORMS = """
 https://127.0.0.1 https://127.0.0.2 https://127.1 https://0 https://0.0.0.0 https://2130706433

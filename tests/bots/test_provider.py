@@ -13,6 +13,8 @@ import pytest
 from bots.provider import Endpoint, Provider, ProviderFault, Sampling, Usage
 from tests.upstream import Upstream, running_upstream
 
+pytestmark = pytest.mark.alike
+
 KEY = "sk-test-canary-8f2c41d7"
 BAD_KEY = "sk-bad-canary-8f2c41d7"
 QUESTION = [{"role": "user", "content": "hello there"}]

@@ -8,6 +8,8 @@ import pytest
 
 from bots import provider_faults
 
+pytestmark = pytest.mark.alike
+
 KEY = "sk-test-canary-8f2c41d7"
 
 

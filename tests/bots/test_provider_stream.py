@@ -8,6 +8,8 @@ import pytest
 
 from bots.provider import CutShort, Endpoint, Provider, ProviderFault, Usage
 
+pytestmark = pytest.mark.alike
+
 ENDPOINT = Endpoint("https://api.example.com/v1", "sk-test-1234", "m")
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 

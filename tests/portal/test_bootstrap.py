@@ -11,6 +11,8 @@ import pytest
 
 from portal.environment import BASE_DIR
 
+pytestmark = pytest.mark.alike
+
 TOOLS = ["sh", "dirname", "cksum", "cat", "awk", "df", "rm", "mkdir", "cp", "chmod"]
 
 # It makes an environment whose python is the same script, and writes down what is installed.

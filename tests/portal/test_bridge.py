@@ -15,6 +15,8 @@ from portal.bridge_body import Body
 from portal.bridge_request import build_environ, client_address
 from tests.portal.bridge_server import Server, eventually
 
+pytestmark = pytest.mark.alike
+
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"), ip_network("127.0.0.1")]
 
 

@@ -14,6 +14,8 @@ import pytest
 from portal.bridge_body import Body, BodyReader, RefusedError
 from tests.portal.bridge_server import Client, Server
 
+pytestmark = pytest.mark.alike
+
 CHUNKED = "Transfer-Encoding: chunked"
 CLOSE = "Connection: close"
 LARGE = 90_000  # over SMALL_BODY_BYTES and under the cap of the site

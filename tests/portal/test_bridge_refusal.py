@@ -10,6 +10,8 @@ import pytest
 from portal.bridge_refusal import refusal
 from tests.portal.bridge_server import Server
 
+pytestmark = pytest.mark.alike
+
 OUR_ID = re.compile(r"req_[0-9a-z]{26}")
 SHORT = "Content-Length: 50"
 

@@ -8,6 +8,8 @@ import pytest
 
 from portal.environment import BASE_DIR
 
+pytestmark = pytest.mark.alike
+
 
 def check(tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
     base = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "FUWUHAO_DOTENV": "0"}

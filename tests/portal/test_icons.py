@@ -10,6 +10,8 @@ from ddio_api.templatetags.calls import OUTCOME_LOOKS
 from portal.environment import BASE_DIR
 from portal.templatetags.shell import STATE_LOOKS
 
+pytestmark = pytest.mark.alike
+
 SPRITE = BASE_DIR / "static" / "vendor" / "tabler-icons" / "sprite.svg"
 DRAWN = set(re.findall(r'<symbol id="([^"]+)"', SPRITE.read_text()))
 TEMPLATES = "\n".join(path.read_text() for path in sorted((BASE_DIR / "templates").rglob("*.html")))

@@ -17,6 +17,8 @@ from portal.environment import BASE_DIR
 from portal.reaper import Reaper
 from portal.supervisor import Child, Part, PartLog
 
+pytestmark = pytest.mark.alike
+
 DRIVER = """
 import sys
 from pathlib import Path
