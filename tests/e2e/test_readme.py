@@ -10,7 +10,7 @@ import pytest
 from portal.environment import BASE_DIR
 from tests.platform import running_platform
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]  # it says what to do without a database
 
 
 def five_steps() -> str:
