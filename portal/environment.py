@@ -72,6 +72,11 @@ def integer(variable: str, default: int, at_least: int = 0) -> int:
     return int(read(env.int, variable, default, at_least=at_least, hint="it must be a number"))
 
 
+def number(variable: str, default: float, at_least: float = 0) -> float:
+    """With a fraction, where somebody wants one."""
+    return float(read(env.float, variable, default, at_least=at_least, hint="it must be a number"))
+
+
 def seconds(variable: str, default: float, at_least: float = 0) -> float:
     hint = "it must be a number of seconds"
     return float(read(env.float, variable, default, at_least=at_least, hint=hint))

@@ -20,6 +20,7 @@ from portal.environment import (
     env,
     integer,
     mail_server,
+    number,
     ports,
     seconds,
     time_zone,
@@ -247,6 +248,7 @@ DDIO_LEGACY_DOORS = boolean("DDIO_LEGACY_DOORS", False)
 DDIO_MAX_WAIT = seconds("DDIO_MAX_WAIT", 60)
 OPENAI_MAX_WAIT = seconds("OPENAI_MAX_WAIT", 600, at_least=1)
 DDIO_REQUESTS_PER_SECOND = integer("DDIO_REQUESTS_PER_SECOND", 100, at_least=1)
+DDIO_REQUESTS_PER_SECOND = number("DDIO_REQUESTS_PER_SECOND", 100, at_least=0.001)
 DDIO_REQUEST_BURST = integer("DDIO_REQUEST_BURST", 200, at_least=1)
 DDIO_HELD_PER_APP = integer("DDIO_HELD_PER_APP", 2_000, at_least=1)
 DDIO_WRONG_SECRETS_PER_MINUTE = integer("DDIO_WRONG_SECRETS_PER_MINUTE", 30, at_least=1)

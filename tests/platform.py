@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import psutil
 import psycopg
@@ -25,7 +25,8 @@ from portal.embedded import free_port
 from portal.environment import BASE_DIR
 
 READY_SECONDS = 60.0
-OWN_REDIS_DATABASE = 9
+REDIS_DATABASES = 16
+OWN_REDIS_DATABASE = 4  # so many behind the one that the test run names
 # Short leases make a test of a dead worker quick; the relations between the times stay.
 BRISK = {
     "LEASE_SECONDS": "4",
@@ -135,10 +136,17 @@ class Client:
         self.base = f"{url}/platform/api2"
         self.session = requests.Session()
         self.session.trust_env = False
-        body = {"appID": app_id, "appSecret": app_secret}
-        grant = self.session.post(f"{self.base}/token", json=body, timeout=10)
+        self.credentials = {"appID": app_id, "appSecret": app_secret}
+        grant = self.session.post(f"{self.base}/token", json=self.credentials, timeout=10)
         self.token = grant.json()["accessToken"]
         self.session.headers["Authorization"] = f"Bearer {self.token}"
+
+    def revoke_token(self) -> None:
+        """At OAuth's door."""
+        path = urljoin(self.base, "/oauth2/revoke")
+        auth = (self.credentials["appID"], self.credentials["appSecret"])
+        answer = requests.post(path, data={"token": self.token}, auth=auth, timeout=30)
+        assert answer.status_code == 200, answer.text
 
     def ask(self, message: str, open_id: str = "alice", wait: float = 0) -> dict[str, Any]:
         body = {"openID": open_id, "message": message, "wait": wait}
@@ -206,7 +214,10 @@ def _redis() -> dict[str, str]:
     url = os.environ.get("REDIS_URL", "")
     if not url:
         return {}
-    own = urlunsplit(urlsplit(url)._replace(path=f"/{OWN_REDIS_DATABASE}"))
+    parts = urlsplit(url)
+    named = int(parts.path.strip("/") or 0)
+    database = (named + OWN_REDIS_DATABASE) % REDIS_DATABASES
+    own = urlunsplit(parts._replace(path=f"/{database}"))
     redis.Redis.from_url(own).flushdb()
     return {"REDIS_URL": own}
 

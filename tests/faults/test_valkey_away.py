@@ -1,35 +1,14 @@
 """Valkey stopped: questions are accepted at once and answered when it is back."""
 
-import subprocess
 import time
 
 import pytest
 
-from portal import parts
-from portal.embedded import free_port
+from tests.faults.own_valkey import OwnValkey
 from tests.platform import running_platform, wait_for
 from tests.upstream import running_upstream
 
 pytestmark = pytest.mark.processes
-
-
-class OwnValkey:
-    """A server of the test's own, which it may stop and start."""
-
-    def __init__(self, directory) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._directory = directory
-        self.start()
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--dir", str(self._directory), "--appendonly", "yes"]
-        command = [parts._valkey_server(), *options, "--maxmemory-policy", "noeviction"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture

@@ -120,7 +120,10 @@ def test_a_machine_gets_json_for_the_same(rf):
     request = rf.post("/platform/api2/token")
     request.META["fuwuhao.request_id"] = REQUEST_ID
     response = fallbacks.csrf_failure(request, reason="no cookie")
-    assert (response.status_code, response["Content-Type"]) == (403, "application/json")
+    assert (response.status_code, response["Content-Type"]) == (
+        403,
+        "application/json; charset=utf-8",
+    )
 
 
 # What is broken ---------------------------------------------------------------------------------
