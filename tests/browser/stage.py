@@ -11,6 +11,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import driver, scene
+from tests.hands import Hands, hands_in
 from tests.platform import Platform, running_platform
 from tests.upstream import Upstream, running_upstream
 
@@ -22,8 +23,9 @@ POPULATE = "from tests.browser import scene; scene.populate({!r})"
 class Stage:
     """The platform, what is on it, and the cookies of those who have signed in."""
 
-    def __init__(self, platform: Platform, upstream: Upstream) -> None:
+    def __init__(self, platform: Platform, hands: Hands, upstream: Upstream) -> None:
         self.platform = platform
+        self._hands = hands
         self.upstream = upstream
         # The address in the platform's own links, so that cookies are for one host only.
         self.url = f"http://localhost:{platform.port}"
@@ -32,8 +34,7 @@ class Stage:
 
     def run(self, script: str) -> Any:
         """What a script in the platform's shell printed last, which is JSON."""
-        printed = self.platform.manage("shell", "-c", script).stdout
-        return json.loads(printed.strip().splitlines()[-1])
+        return json.loads(self._hands.printed_by(script).strip().splitlines()[-1])
 
     def context(self, browser: Browser, role: str, **options: Any) -> BrowserContext:
         """A fresh profile of a person; `half-` in front of the name stops at the second factor."""
@@ -93,5 +94,6 @@ def visit(page: Page, path: str) -> None:
 def running_stage(directory: Path) -> Iterator[Stage]:
     with running_upstream() as upstream:
         allowed = f"127.0.0.1:{upstream.port}"
-        with running_platform(directory, OUTBOUND_ALLOW=allowed, LOCAL_MODEL="0") as platform:
-            yield Stage(platform, upstream)
+        starting = running_platform(directory, OUTBOUND_ALLOW=allowed, LOCAL_MODEL="0")
+        with starting as platform, hands_in(platform) as hands:
+            yield Stage(platform, hands, upstream)

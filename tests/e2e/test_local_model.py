@@ -4,7 +4,8 @@ import pytest
 
 from tests.platform import Platform, running_platform
 
-pytestmark = pytest.mark.processes
+# The model is the same on both stacks; what is kept of it there is tested in bots.
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 
 @pytest.fixture(scope="module")

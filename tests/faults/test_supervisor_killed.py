@@ -8,7 +8,7 @@ import pytest
 
 from tests.platform import running_platform, wait_for
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:

@@ -267,6 +267,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 
 
 @pytest.mark.processes
+@pytest.mark.alike
 def test_the_whole_platform_is_ready_and_stops_in_order(platform):
     answer = requests.get(f"http://127.0.0.1:{platform.port}/health/ready", timeout=5)
     platform.process.terminate()
@@ -277,6 +278,7 @@ def test_the_whole_platform_is_ready_and_stops_in_order(platform):
 
 
 @pytest.mark.processes
+@pytest.mark.alike
 def test_nothing_of_the_platform_outlives_its_killed_supervisor(platform):
     platform.process.kill()
     assert len(platform.descendants) >= 7  # reaper, Valkey, model, worker, beat, web and its worker
