@@ -36,7 +36,7 @@ def numbers() -> dict[int, ServiceNumber]:
 
 
 def calls(size: int, number: ServiceNumber) -> dict[str, Call]:
-    token, _seconds = tokens.issue(number.pk, factories.secret(number).row.generation)
+    token, _seconds = tokens.issue(number.app_id, factories.secret(number).row.generation)
     headers = {"Authorization": f"Bearer {token}"}
     deep = size * 9 // 10
     position = base64.b64encode(f"p={deep}".encode()).decode()

@@ -4,18 +4,22 @@
 until the commit. So whoever sees an entry sees every entry with a smaller `seq`, too.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
+from bots import entries
+from bots.entries import Condition, Entry
 from bots.models import FeedCounter, FeedEntry, Kind, Message, Person
 
 PAGE_AT_MOST = 200
 # How far one filtered page looks back: a filter that matches nothing must not walk a whole feed.
 WALK_AT_MOST = 10_000
+# Entries are numbered in the order of their commits. Their times are taken a moment earlier, by
+# the clocks of several machines: so far apart may two be whose times are the other way round.
+OUT_OF_ORDER_AT_MOST = 1_000
 
 
 def next_seq(number_id: int) -> int:
@@ -61,23 +65,21 @@ class Filters:
     rating: str = ""
     open_id: str = ""
 
-    def as_q(self) -> Q:
-        wanted: dict[str, Any] = {
-            "at__gte": self.begin,
-            "at__lt": self.end,
-            "person__open_id": self.open_id,
-        }
-        narrow = Q(**{name: value for name, value in wanted.items() if value})
-        if self.status:
-            narrow &= Q(kind=Kind.ANSWER, message__status=self.status)
-        if self.rating:
-            narrow &= Q(kind=Kind.ANSWER, message__rating=self.rating)
-        return narrow
+    def times(self) -> Q:
+        bounds = {"at__gte": self.begin, "at__lt": self.end}
+        return Q(**{name: moment for name, moment in bounds.items() if moment})
+
+    def facts(self) -> dict[str, str]:
+        """What the message has to say, for an answer to be shown."""
+        wanted = {"status": self.status, "rating": self.rating}
+        return {name: value for name, value in wanted.items() if value}
 
 
 @dataclass(frozen=True)
 class Page:
-    entries: list[FeedEntry]
+    """`next_cursor` is behind everything that was looked at, not only behind what is shown."""
+
+    entries: list[Entry]
     next_cursor: int
     has_more: bool
 
@@ -93,16 +95,104 @@ class Query:
 
 
 def read(query: Query) -> Page:
-    """The entries after the cursor. Costs the page, not the feed: one index walk, no count."""
-    after = FeedEntry.objects.filter(
-        query.filters.as_q(), number=query.number_id, seq__gt=query.cursor
+    """The entries after the cursor. Costs the page, not the feed: one index walk, no count.
+
+    A filtered page may be short or even empty and have more: it has looked at its part of the feed.
+    """
+    if query.filters == Filters():
+        after = [Condition("number_id = %s", query.number_id), Condition("seq > %s", query.cursor)]
+        return _page(entries.first(after, query.limit + 1), query.limit, query.cursor)
+    return _read_filtered(query)
+
+
+def _page(found: list[Entry], limit: int, end: int, *, more: bool = False) -> Page:
+    """`end` and `more` hold where there is no entry for a further page among those found."""
+    if len(found) > limit:
+        return Page(found[:limit], found[limit - 1].seq or 0, True)
+    last = found[-1].seq or 0 if found else 0
+    return Page(found, max(last, end), more)
+
+
+def last_seq(number_id: int) -> int:
+    counters = FeedCounter.objects.filter(pk=number_id)
+    return counters.values_list("last", flat=True).first() or 0
+
+
+def _read_filtered(query: Query) -> Page:
+    last = last_seq(query.number_id)  # first: all up to it can be read by now
+    whose = _whose(query)
+    if whose is None:
+        return Page([], query.cursor, False)
+    start, end = _span(query, last)
+    if start >= end:
+        return Page([], start, False)
+    stop = _stop(query, whose, start, end)
+    found = entries.first(
+        [
+            whose,
+            Condition("seq > %s", start),
+            Condition("seq <= %s", stop),
+            *_conditions(query.filters),
+        ],
+        query.limit + 1,
     )
-    found = list(
-        after.order_by("seq").select_related("message", "message__person")[: query.limit + 1]
-    )
-    entries = found[: query.limit]
-    last = entries[-1].seq if entries else query.cursor
-    return Page(entries, last, len(found) > query.limit)
+    return _page(found, query.limit, stop, more=stop < end)
+
+
+def _whose(query: Query) -> Condition | None:
+    """The number's entries, or those of the one person; None where nobody has that name.
+
+    Either has an index by `seq`. Of both together the planner might take the wrong one.
+    """
+    if not query.filters.open_id:
+        return Condition("number_id = %s", query.number_id)
+    people = Person.objects.filter(number=query.number_id, open_id=query.filters.open_id)
+    person_id = people.values_list("pk", flat=True).first()
+    return None if person_id is None else Condition("person_id = %s", person_id)
+
+
+def _span(query: Query, last: int) -> tuple[int, int]:
+    """Between which entries those of the wanted time are: behind the first, up to the second."""
+    start, end = query.cursor, last
+    rows = FeedEntry.objects.filter(number=query.number_id)
+    if query.filters.begin:
+        earliest = rows.filter(at__gte=query.filters.begin).order_by("at")
+        lowest = earliest[:OUT_OF_ORDER_AT_MOST].aggregate(seq=Min("seq"))["seq"]
+        start = max(start, last if lowest is None else lowest - 1)
+    if query.filters.end:
+        latest = rows.filter(at__lt=query.filters.end).order_by("-at")
+        highest = latest[:OUT_OF_ORDER_AT_MOST].aggregate(seq=Max("seq"))["seq"]
+        end = min(end, highest or 0)
+    return start, end
+
+
+def _stop(query: Query, whose: Condition, start: int, end: int) -> int:
+    """How far to look: to the end, except where few or none of the entries may be wanted."""
+    if not query.filters.facts():
+        return end
+    if not query.filters.open_id:
+        return min(start + WALK_AT_MOST, end)
+    own = FeedEntry.objects.filter(person=whose.value, seq__gt=start).order_by("seq")
+    farthest = own.values_list("seq", flat=True)[WALK_AT_MOST - 1 : WALK_AT_MOST]
+    return min([end, *farthest])
+
+
+# Looked up entry by entry: no join that could begin with the messages.
+_FACTS = {
+    "status": "kind = 'answer' AND (SELECT status FROM bots_message WHERE id = message_id) = %s",
+    "rating": "kind = 'answer' AND (SELECT rating FROM bots_message WHERE id = message_id) = %s",
+}
+
+
+def _conditions(filters: Filters) -> list[Condition]:
+    conditions = []
+    if filters.begin:
+        conditions.append(Condition("at >= %s", filters.begin))
+    if filters.end:
+        conditions.append(Condition("at < %s", filters.end))
+    for name, value in filters.facts().items():
+        conditions.append(Condition(_FACTS[name], value))
+    return conditions
 
 
 # For people: the newest first -------------------------------------------------------------------
@@ -141,8 +231,7 @@ def look(wanted: Look) -> View:
     rows = _rows(wanted)
     if rows is None:
         return View([])
-    counters = FeedCounter.objects.filter(pk=wanted.number_id)
-    last = counters.values_list("last", flat=True).first() or 0
+    last = last_seq(wanted.number_id)
     view = None
     if wanted.after is not None:
         view = _look_up(rows, wanted, wanted.after, last)
@@ -162,13 +251,11 @@ def _rows(wanted: Look) -> QuerySet[FeedEntry] | None:
         if person is None:
             return None
         rows = rows.filter(person=person)
-    facts = {"status": wanted.filters.status, "rating": wanted.filters.rating}
-    for name, value in facts.items():
-        if value:
-            fact = Message.objects.filter(pk=OuterRef("message")).values(name)[:1]
-            rows = rows.alias(**{f"message_{name}": Subquery(fact)})
-            rows = rows.filter(kind=Kind.ANSWER, **{f"message_{name}": value})
-    return rows.filter(replace(wanted.filters, open_id="", status="", rating="").as_q())
+    for name, value in wanted.filters.facts().items():
+        fact = Message.objects.filter(pk=OuterRef("message")).values(name)[:1]
+        rows = rows.alias(**{f"message_{name}": Subquery(fact)})
+        rows = rows.filter(kind=Kind.ANSWER, **{f"message_{name}": value})
+    return rows.filter(wanted.filters.times())
 
 
 def _look_up(rows: QuerySet[FeedEntry], wanted: Look, after: int, last: int) -> View | None:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bots import faults
-from bots.models import Conversation, FeedEntry, Kind, Message, Status
+from bots.entries import Entry
+from bots.models import Conversation, Kind, Message, Status
 
 # What a tombstone says in the feed: its words are gone, its place stays.
 ERASED = {"comment": "", "erased": True}
@@ -14,72 +15,73 @@ def timestamp(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC, to the millisecond."""
     if moment is None:
         return None
-    utc = moment.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds")[:-6] + "Z"  # instead of +00:00
 
 
-def _error(message: Message) -> dict[str, Any] | None:
-    if message.error_code is None:
+def _error(entry: Entry) -> dict[str, Any] | None:
+    if entry.error_code is None:
         return None
-    return {"code": message.error_code, "msg": str(faults.FAULTS[message.error_code].message)}
+    return {"code": entry.error_code, "msg": str(faults.FAULTS[entry.error_code].message)}
 
 
-def _usage(message: Message) -> dict[str, int] | None:
-    if message.prompt_tokens is None or message.completion_tokens is None:
+def _usage(entry: Entry) -> dict[str, int] | None:
+    if entry.prompt_tokens is None or entry.completion_tokens is None:
         return None
     return {
-        "promptTokens": message.prompt_tokens,
-        "completionTokens": message.completion_tokens,
-        "totalTokens": message.prompt_tokens + message.completion_tokens,
+        "promptTokens": entry.prompt_tokens,
+        "completionTokens": entry.completion_tokens,
+        "totalTokens": entry.prompt_tokens + entry.completion_tokens,
     }
 
 
-def _latency(message: Message) -> int | None:
-    if message.answered_at is None:
+def _latency(entry: Entry) -> int | None:
+    if entry.answered_at is None:
         return None
-    return round((message.answered_at - message.asked_at).total_seconds() * 1000)
+    return round((entry.answered_at - entry.asked_at).total_seconds() * 1000)
 
 
-def answer_item(message: Message) -> dict[str, Any]:
-    """The answer item, or its tombstone; expects `message.person` to be loaded."""
+def answer_item(answer: Message | Entry) -> dict[str, Any]:
+    """The answer item, or its tombstone; of a message, it expects `message.person` to be loaded."""
+    entry = answer if isinstance(answer, Entry) else Entry.of(answer)
     item = {
         "kind": Kind.ANSWER.value,
-        "messageID": message.pk,
-        "conversationID": message.conversation_id,
-        "openID": message.person.open_id,
-        "channel": message.channel,
-        "question": message.question,
-        "answer": message.answer if message.is_settled else None,
-        "model": message.model,
-        "status": message.status,
-        "error": _error(message),
-        "rating": message.rating or None,
-        "comment": message.comment,
-        "askedAt": timestamp(message.asked_at),
-        "answeredAt": timestamp(message.answered_at),
-        "latencyMs": _latency(message),
-        "usage": _usage(message),
-        "seq": message.seq,
+        "messageID": entry.message_id,
+        "conversationID": entry.conversation_id,
+        "openID": entry.open_id,
+        "channel": entry.channel,
+        "question": entry.question,
+        "answer": entry.answer,
+        "model": entry.model,
+        "status": entry.status,
+        "error": _error(entry),
+        "rating": entry.rating or None,
+        "comment": entry.comment,
+        "askedAt": timestamp(entry.asked_at),
+        "answeredAt": timestamp(entry.answered_at),
+        "latencyMs": _latency(entry),
+        "usage": _usage(entry),
+        "seq": entry.seq,
     }
-    return item | {"question": None, "answer": None} | ERASED if message.erased_at else item
+    return item | {"question": None, "answer": None} | ERASED if entry.erased else item
 
 
-def rating_item(entry: FeedEntry) -> dict[str, Any]:
+def rating_item(entry: Entry) -> dict[str, Any]:
     item = {
         "kind": Kind.RATING.value,
         "seq": entry.seq,
         "messageID": entry.message_id,
-        "conversationID": entry.message.conversation_id,
-        "openID": entry.message.person.open_id,
+        "conversationID": entry.conversation_id,
+        "openID": entry.open_id,
         "rating": entry.rating or None,
         "comment": entry.comment,
         "ratedAt": timestamp(entry.at),
     }
-    return item | ERASED if entry.message.erased_at else item
+    return item | ERASED if entry.erased else item
 
 
-def feed_item(entry: FeedEntry) -> dict[str, Any]:
-    return rating_item(entry) if entry.kind == Kind.RATING else answer_item(entry.message)
+def feed_item(entry: Entry) -> dict[str, Any]:
+    return rating_item(entry) if entry.kind == Kind.RATING else answer_item(entry)
 
 
 def conversation_item(conversation: Conversation) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def _is_settled(message_id: str) -> bool:
 
 
 def _has_entries(query: feed.Query) -> bool:
-    return bool(feed.read(replace(query, limit=1)).entries)
+    page = feed.read(replace(query, limit=1))
+    return bool(page.entries) or page.has_more
 
 
 def settled(message_id: str, seconds: float) -> Callable[[], Awaitable[None]]:
@@ -37,7 +38,7 @@ def settled(message_id: str, seconds: float) -> Callable[[], Awaitable[None]]:
 
 
 def grown(query: feed.Query, seconds: float) -> Callable[[], Awaitable[None]]:
-    """Returns when the query finds something or the time is up."""
+    """Returns when the query finds something, when there is more to look at, or at the end."""
 
     async def wait() -> None:
         channel = wakeups.number_channel(query.number_id)

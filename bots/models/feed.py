@@ -28,13 +28,17 @@ class FeedEntry(models.Model):
     seq = models.BigIntegerField()
     kind = models.CharField(max_length=6, choices=Kind.choices)
     message = models.ForeignKey(Message, models.CASCADE, related_name="+")
-    person = models.ForeignKey(Person, models.CASCADE, related_name="+")
+    person = models.ForeignKey(Person, models.CASCADE, related_name="+", db_index=False)
     at = models.DateTimeField(default=timezone.now)
     rating = models.CharField(max_length=7, blank=True)
     comment = models.TextField(blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["number", "seq"], name="feed_in_order")]
+        indexes = [
+            models.Index(fields=["person", "seq"], name="feed_by_person_in_order"),
+            models.Index(fields=["number", "at"], name="feed_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.number_id}/{self.seq}"

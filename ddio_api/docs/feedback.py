@@ -176,6 +176,11 @@ SEND: dict[str, Any] = {
 FEED: dict[str, Any] = {
     "operation_id": "readFeed",
     "summary": _("Read the chat's feedback results, in order, each once"),
+    "description": _(
+        "Follow `next_cursor`, also where `items` is empty: a filtered page looks at a part of the "
+        "feed only, and `has_more` says whether there is more to look at. `next_cursor` lies "
+        "behind everything that was looked at."
+    ),
     "parameters": [FeedQuerySerializer],
     "responses": {
         200: ok(

@@ -1,6 +1,7 @@
 """The feedback results: the feed, one item, an answer while it is written, and its rating."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -42,9 +43,10 @@ class FeedView(DdioView):
             ),
         )
         page = feed.read(query)
-        if asked["wait"] and not page.entries:
-            until = waiting.grown(query, asked["wait"])
-            return self.hold(until, lambda: (self._page(feed.read(query)), 200))
+        if asked["wait"] and not page.entries and not page.has_more:
+            rest = replace(query, cursor=page.next_cursor)
+            until = waiting.grown(rest, asked["wait"])
+            return self.hold(until, lambda: (self._page(feed.read(rest)), 200))
         return self.reply(self._page(page))
 
     @staticmethod
