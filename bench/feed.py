@@ -96,22 +96,23 @@ def queries(number: ServiceNumber, size: int) -> dict[str, feed.Query]:
 
 def show_plans(number: ServiceNumber, size: int) -> None:
     for name, query in queries(number, size).items():
-        run: list[str] = []
-
-        def note(
-            execute: Callable, sql: str, params: object, many: bool, context: object
-        ) -> object:
-            run.append(connection.cursor().mogrify(sql, params))
-            return execute(sql, params, many, context)
-
-        with connection.execute_wrapper(note):
-            page = feed.read(query)
-        print(
-            f"\n=== {name}: {len(page.entries)} entries, next_cursor {page.next_cursor}, ", end=""
-        )
-        print(f"has_more {page.has_more}")
-        for sql in run:
+        page, statements = _read(query)
+        told = f"next_cursor {page.next_cursor}, has_more {page.has_more}"
+        print(f"\n=== {name}: {len(page.entries)} entries, {told}")
+        for sql in statements:
             _explain(sql)
+
+
+def _read(query: feed.Query) -> tuple[feed.Page, list[str]]:
+    """The page, and the statements that it took, with their parameters in them."""
+    run: list[str] = []
+
+    def note(execute: Callable, sql: str, params: object, many: bool, context: object) -> object:
+        run.append(connection.cursor().mogrify(sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        return feed.read(query), run
 
 
 def _explain(sql: str) -> None:

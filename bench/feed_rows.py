@@ -9,7 +9,8 @@ PEOPLE = 500
 # One in fifty failed and none was cancelled; one in twenty is liked, and none disliked.
 _STATEMENTS = [
     """
-    INSERT INTO bots_conversation (id, number_id, person_id, channel, title, started_at, last_at, length)
+    INSERT INTO bots_conversation
+        (id, number_id, person_id, channel, title, started_at, last_at, length)
     SELECT 'bench-' || id, number_id, id, 'ddio', '', now(), now(), {count}
     FROM bots_person WHERE number_id = {number}
     """,

@@ -1,7 +1,7 @@
 """Waiting for a message to settle or a feed to grow, on the event loop alone.
 
-A wake-up is a hint that may get lost; so each wait also looks by itself every few seconds. While
-Valkey is away that look is the only way.
+A wake-up is a hint that may get lost; so each wait also looks by itself every few seconds, and more
+often while Valkey is away and that look is the only way.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from bots.models import Message
 from portal import wakeups
 from portal.hold import in_thread, stopping
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 5.0
+LOOK_SECONDS_WITHOUT_WAKEUPS = 2.0
 
 
 def _is_settled(message_id: str) -> bool:
@@ -48,7 +49,7 @@ def grown(query: feed.Query, seconds: float) -> Callable[[], Awaitable[None]]:
 
 
 async def _until(true: Callable[[], Awaitable[bool]], channel: str, seconds: float) -> None:
-    """Look, then wait to be woken or for LOOK_SECONDS, and so on; a stopping process lets go."""
+    """Look, then wait to be woken or for some seconds, and so on; a stopping process lets go."""
     deadline = time.monotonic() + seconds
     async with wakeups.hub().listening(channel) as woken:
         while not await true():
@@ -56,10 +57,15 @@ async def _until(true: Callable[[], Awaitable[bool]], channel: str, seconds: flo
             if left <= 0 or stopping().is_set():
                 return
             try:
-                # Spread, or a thousand readers would all look at the same moment.
-                patience = LOOK_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311
-                async with asyncio.timeout(min(patience, left)):
+                async with asyncio.timeout(min(_patience(), left)):
                     await woken.wait()
             except TimeoutError:
                 continue
             woken.clear()
+
+
+def _patience() -> float:
+    """Spread, or a thousand readers would all look at the same moment."""
+    listens = wakeups.hub().is_listening
+    seconds = LOOK_SECONDS if listens else LOOK_SECONDS_WITHOUT_WAKEUPS
+    return seconds * random.uniform(0.75, 1.25)  # noqa: S311

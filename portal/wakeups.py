@@ -50,6 +50,11 @@ class Hub:
         self._listener: asyncio.Task[None] | None = None
         self._last_call: asyncio.Task[None] | None = None
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether the one connection stands, as far as it is known."""
+        return self._pubsub is not None
+
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator[asyncio.Event]:
         """An event that is set at each wake-up of the channel; clear it before looking again."""

@@ -144,7 +144,17 @@ def test_wait_is_cut_to_the_servers_maximum(client_of_alice, settings):
 
 @WAITING
 def test_wait_works_without_valkey(client_of_alice, without_valkey, monkeypatch):
+    monkeypatch.setattr("ddio_api.waiting.LOOK_SECONDS_WITHOUT_WAKEUPS", 0.1)
+    with soon(settle_the_only_message):
+        answer = send(client_of_alice, wait=10)
+    assert answer.status_code == 200
+
+
+@WAITING
+def test_a_lost_wake_up_is_made_good_by_a_look(client_of_alice, monkeypatch):
     monkeypatch.setattr("ddio_api.waiting.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("portal.wakeups.publish", lambda *channels: None)
+    monkeypatch.setattr("bots.journal.end", lambda *message: None)
     with soon(settle_the_only_message):
         answer = send(client_of_alice, wait=10)
     assert answer.status_code == 200
