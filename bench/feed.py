@@ -22,7 +22,8 @@ from ddio_api import tokens
 from portal.models import ServiceNumber
 from tests import factories
 
-SIZES = [10_000, 100_000, 1_000_000]
+# Others by the command line: `python -m bench.feed 1000 10000`.
+SIZES = [int(word) for word in sys.argv if word.isdigit()] or [10_000, 100_000, 1_000_000]
 ROUNDS, SECONDS = 3, 1.5
 PATH, DRF_PATH = "/platform/api2/chat/feedback", "/platform/bench/feed"
 

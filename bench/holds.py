@@ -1,6 +1,6 @@
 """500 long polls and 500 open streams on one web process: `python -m bench.holds` (a minute).
 
-Quick requests (an authorised read of one item) are measured without them and with them, in turns.
+Quick requests (an authorised read of the feed) are measured without them and with them, in turns.
 The waiting ones belong to 25 apps; each stream follows an unsettled answer of its own. On
 PostgreSQL, and with `DATABASE_URL=sqlite` on the embedded stack.
 """
@@ -103,7 +103,7 @@ async def quick(site: Site, caller: App, until: float) -> list[float]:
     taken = []
     while time.perf_counter() < until:
         began = time.perf_counter()
-        line.send(f"{FEED}/{caller.messages[0]}", caller.token)
+        line.send(FEED, caller.token)
         await line.answer()
         taken.append((time.perf_counter() - began) * 1000)
         await asyncio.sleep(PAUSE)

@@ -18,9 +18,15 @@ from portal.hold import in_thread
 
 
 def _load(app: App, message_id: str) -> Message | None:
-    """The row, for a caller who may still see it: raises 40001 and 50002."""
+    """The row, for a caller who may still see it: raises 40001 and 50002.
+
+    Of an answer that is still awaited no more than its status is read, because its readers look
+    again and again.
+    """
     app.admit_again()
-    return Message.objects.select_related("person").filter(pk=message_id).first()
+    found = Message.objects.filter(pk=message_id)
+    awaited = found.unsettled().only("status").first()
+    return awaited or found.select_related("person").first()
 
 
 async def _item(message: Message) -> dict[str, Any]:

@@ -25,7 +25,10 @@ console: list[URLPattern | URLResolver] = [
     path("numbers/<str:app_id>/credentials/", include(secrets)),
 ]
 
+# The machines' first: they ask most, and each pattern that does not fit costs them time.
 urlpatterns = [
+    path("platform/api2/", include("ddio_api.urls")),
+    path("", include("ddio_api.foreign_urls")),
     path("", home.home, name="home"),
     path("language/", preferences.set_language, name="set_language"),
     path("avatars/<str:digest>.png", avatars.avatar, name="avatar"),
