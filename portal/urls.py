@@ -29,6 +29,7 @@ console: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("platform/api2/", include("ddio_api.urls")),
     path("", include("ddio_api.foreign_urls")),
+    path("v1/", include("ddio_api.openai.urls")),
     path("", home.home, name="home"),
     path("language/", preferences.set_language, name="set_language"),
     path("avatars/<str:digest>.png", avatars.avatar, name="avatar"),
@@ -42,9 +43,6 @@ urlpatterns = [
     path("", include("bots.urls")),
     path("", include("ddio_api.console.urls")),
     path("admin/", admin.site.urls),
-    path("platform/api2/", include("ddio_api.urls")),
-    path("", include("ddio_api.foreign_urls")),
-    path("v1/", include("ddio_api.openai.urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]

@@ -19,7 +19,7 @@ from ddio_api.errors import TABLE, DdioError
 from ddio_api.openai.body import CompletionSerializer
 from ddio_api.openai.errors import failure, no_such_model, object_of, row_of
 
-COMMON = (-1, 40001, 41001, 42001, 45011, 47001, 50002)
+COMMON = (-1, 40001, 40164, 41001, 42001, 45011, 47001, 50002)
 ASKING = (40003, 40900, 44004, 45002, 45009, 48001)
 FAILED = tuple(sorted(set(faults.FAULTS) - {faults.WITHHELD}))
 CREATED = 1795338000
@@ -78,6 +78,12 @@ COMPLETION = inline_serializer(
         ),
     },
 )
+
+
+class ChunkEventSerializer(serializers.Serializer[Any]):
+    """One event of the stream; the last one's data is `[DONE]`."""
+
+    data = serializers.CharField(help_text=_("JSON"))  # type: ignore[assignment]  # the standard's name
 
 
 class ModelSerializer(serializers.Serializer[Any]):
@@ -200,7 +206,7 @@ COMPLETE: dict[str, Any] = {
     "responses": {
         (200, "application/json"): _json(COMPLETION, _COMPLETION, "the whole answer"),
         (200, "text/event-stream"): OpenApiResponse(
-            OpenApiTypes.STR,
+            ChunkEventSerializer,
             description="with `stream`: chunks, and `[DONE]` at the end",
             examples=[OpenApiExample("stream", value=_streamed())],
         ),

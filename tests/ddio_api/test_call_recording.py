@@ -89,7 +89,7 @@ def test_a_database_that_is_busy_is_a_failure(calls, client_of_alice, monkeypatc
         ("/cgi-bin/nothing", {}, ("wechat", "", "GET", 404, 40404, "refused")),
         ("/oauth2/nothing", {}, ("oauth", "", "GET", 404, 40404, "refused")),
         ("/.well-known/nothing", {}, ("oauth", "", "GET", 404, 40404, "refused")),
-        ("/v1/nothing", {}, ("openai", "", "GET", 404, 40404, "refused")),
+        ("/v1/nothing", {}, ("openai", "openai-unknown", "GET", 404, 40404, "refused")),
         (
             "/platform/api2/token",
             {"Host": "forged.example"},
