@@ -22,7 +22,7 @@ class CancelSerializer(serializers.Serializer[Any]):
 
 class RatingSerializer(serializers.Serializer[Any]):
     rating = serializers.ChoiceField(
-        choices=Rating.choices, allow_null=True, help_text=gettext_lazy("`null` takes it back.")
+        choices=Rating.values, allow_null=True, help_text=gettext_lazy("`null` takes it back.")
     )
     comment = TextField(
         max_length=COMMENT_LENGTH_AT_MOST,

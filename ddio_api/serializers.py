@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from bots.chat import QUESTION_LENGTH_AT_MOST, UNSTORABLE
 from bots.feed import PAGE_AT_MOST
-from bots.models import Status
+from bots.models import Rating, Status
 from ddio_api.errors import DdioError
 from portal.ids import is_app_id
 
@@ -214,7 +214,7 @@ class FeedQuerySerializer(serializers.Serializer[Any]):
     begin = serializers.DateTimeField(required=False)
     end = serializers.DateTimeField(required=False)
     status = serializers.ChoiceField(choices=Status.choices, required=False, allow_blank=True)
-    rating = serializers.ChoiceField(choices=["like", "dislike"], required=False, allow_blank=True)
+    rating = serializers.ChoiceField(choices=Rating.values, required=False, allow_blank=True)
     openID = OpenIdField(max_length=OPEN_ID_CHARACTERS_AT_MOST, required=False)
     wait = WaitField()
 

@@ -15,7 +15,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from bots import faults
-from bots.models import Channel, Status
+from bots.models import Channel, Rating, Status
 from ddio_api.docs.common import COMMON, CONVERSATION_ID, MESSAGE_ID, enveloped, errors, ok
 from ddio_api.serializers import FeedQuerySerializer, ItemQuerySerializer, SendSerializer
 
@@ -47,7 +47,7 @@ class AnswerItemSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(allow_blank=True)
     status = serializers.ChoiceField(choices=Status.choices)
     error = AnswerErrorSerializer(allow_null=True)
-    rating = serializers.ChoiceField(choices=["like", "dislike"], allow_null=True)
+    rating = serializers.ChoiceField(choices=Rating.values, allow_null=True)
     comment = serializers.CharField(allow_blank=True)
     askedAt = serializers.DateTimeField()
     answeredAt = serializers.DateTimeField(allow_null=True)
@@ -68,7 +68,7 @@ class RatingItemSerializer(serializers.Serializer[Any]):
     messageID = serializers.CharField()
     conversationID = serializers.CharField()
     openID = serializers.CharField()
-    rating = serializers.ChoiceField(choices=["like", "dislike"], allow_null=True)
+    rating = serializers.ChoiceField(choices=Rating.values, allow_null=True)
     comment = serializers.CharField(allow_blank=True)
     ratedAt = serializers.DateTimeField()
     erased = serializers.BooleanField(required=False)
