@@ -306,12 +306,8 @@ class _Reply:
         choices = event.get("choices")
         if not choices or self.is_finished:
             return ""
-        if not isinstance(choices, list) or not isinstance(choices[0], dict):
-            raise UnreadableReplyError("the stream holds choices that are none")
-        delta = choices[0].get("delta") or {}
-        if not isinstance(delta, dict):
-            raise UnreadableReplyError("the stream holds a delta that is none")
-        self.finish_reason = str(choices[0].get("finish_reason") or "")
+        choice, delta = _first_choice(choices)
+        self.finish_reason = str(choice.get("finish_reason") or "")
         self.is_finished = bool(self.finish_reason)
         # A model that thinks aloud, in whatever field, has begun; one that names its role has not.
         self._has_begun |= any(value for name, value in delta.items() if name != "role")
@@ -331,6 +327,16 @@ class _Reply:
         """Raises UnreadableReplyError; the media type tells a page from a stream that broke."""
         if not self.is_finished:
             raise UnreadableReplyError(f"the answer ended without a finish ({media_type[:60]})")
+
+
+def _first_choice(choices: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choice and its delta; raises UnreadableReplyError."""
+    if not isinstance(choices, list) or not isinstance(choices[0], dict):
+        raise UnreadableReplyError("the stream holds choices that are none")
+    delta = choices[0].get("delta") or {}
+    if not isinstance(delta, dict):
+        raise UnreadableReplyError("the stream holds a delta that is none")
+    return choices[0], delta
 
 
 def _usage(counts: object) -> Usage | None:

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from ddio_api.call_facts import facts_of
 from ddio_api.errors import DdioError, translate
-from ddio_api.openai.errors import SHOULD_RETRY, object_of, row_of
+from ddio_api.openai_door.errors import SHOULD_RETRY, object_of, row_of
 from portal.request_ids import OPENAI_PATH, request_id_of
 
 

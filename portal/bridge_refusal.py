@@ -56,7 +56,7 @@ def _content(status: HTTPStatus, path: str, request_id: str, accept_language: st
 
 
 def _openai_error(code: int, message: str) -> dict[str, Any]:
-    """As `ddio_api.openai.errors` shapes it for those who get as far as that."""
+    """As `ddio_api.openai_door.errors` shapes it for those who get as far as that."""
     is_ours = code == -1
     kind = "server_error" if is_ours else "invalid_request_error"
     name = "robot_unavailable" if is_ours else None

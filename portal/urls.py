@@ -29,7 +29,7 @@ console: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("platform/api2/", include("ddio_api.urls")),
     path("", include("ddio_api.foreign_urls")),
-    path("v1/", include("ddio_api.openai.urls")),
+    path("v1/", include("ddio_api.openai_urls")),
     path("", home.home, name="home"),
     path("language/", preferences.set_language, name="set_language"),
     path("avatars/<str:digest>.png", avatars.avatar, name="avatar"),

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from django.http import HttpResponse
 
 from ddio_api import tokens
-from ddio_api.openai.errors import ROWS
+from ddio_api.openai_door.errors import ROWS
 from portal import app_records, credentials
 from portal.models import ServiceNumber, State
 from tests import factories

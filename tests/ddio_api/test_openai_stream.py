@@ -7,7 +7,7 @@ import pytest
 
 from bots import claims, following, journal, settlement
 from bots.models import Message, Status
-from ddio_api.openai import streams
+from ddio_api.openai_door import streams
 from portal import credentials
 from portal.hold import HeldStream, in_thread, stopping
 from tests.ddio_api import conformance

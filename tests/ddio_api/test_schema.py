@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ddio_api.errors import TABLE, DdioError
-from ddio_api.openai.errors import ROWS, row_of
+from ddio_api.openai_door.errors import ROWS, row_of
 from tests.ddio_api import conformance
 from tests.ddio_api.conformance import operations
 

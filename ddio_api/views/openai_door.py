@@ -11,13 +11,13 @@ from bots import chat
 from bots.models import Channel, Message, Robot
 from ddio_api import asking
 from ddio_api.base import DdioView
-from ddio_api.docs import openai as docs
+from ddio_api.docs import openai_door as docs
 from ddio_api.errors import DdioError
-from ddio_api.openai.body import Asked, CompletionSerializer, in_one_spelling
-from ddio_api.openai.calls import Call
-from ddio_api.openai.completions import Head
-from ddio_api.openai.errors import no_such_model
-from ddio_api.openai.streams import Stream
+from ddio_api.openai_door.body import Asked, CompletionSerializer, in_one_spelling
+from ddio_api.openai_door.calls import Call
+from ddio_api.openai_door.completions import Head
+from ddio_api.openai_door.errors import no_such_model
+from ddio_api.openai_door.streams import Stream
 from ddio_api.serializers import idempotency_key
 from portal.hold import HeldStream
 

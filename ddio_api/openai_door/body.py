@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ddio_api.errors import DdioError
-from ddio_api.openai.turns import TurnsField, question_of
+from ddio_api.openai_door.turns import TurnsField, question_of
 from ddio_api.serializers import OPEN_ID_CHARACTERS_AT_MOST, OpenIdField, TextField
 
 DEFAULT_USER = "openai"

@@ -18,9 +18,9 @@ from bots.following import Delta, Done, Event, Follower, Place, Quiet, Reset
 from bots.models import Message
 from ddio_api.authentication import App
 from ddio_api.errors import DdioError
-from ddio_api.openai.calls import Call
-from ddio_api.openai.completions import DONE, Head, choice, event, finish_reason, usage
-from ddio_api.openai.errors import began_anew
+from ddio_api.openai_door.calls import Call
+from ddio_api.openai_door.completions import DONE, Head, choice, event, finish_reason, usage
+from ddio_api.openai_door.errors import began_anew
 from ddio_api.rendering import JsonRenderer
 from portal.hold import Instead, in_thread, stopping
 

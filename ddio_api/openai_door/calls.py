@@ -18,7 +18,7 @@ from bots import faults, settlement
 from bots.models import Message
 from ddio_api import waiting
 from ddio_api.errors import DdioError
-from ddio_api.openai.errors import SHOULD_RETRY, failure, interrupted
+from ddio_api.openai_door.errors import SHOULD_RETRY, failure, interrupted
 from portal.hold import in_thread, stopping
 
 logger = structlog.get_logger(__name__)

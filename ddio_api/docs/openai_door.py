@@ -16,8 +16,8 @@ from rest_framework import serializers
 from bots import faults
 from ddio_api.docs.common import MESSAGE_ID
 from ddio_api.errors import TABLE, DdioError
-from ddio_api.openai.body import CompletionSerializer
-from ddio_api.openai.errors import failure, no_such_model, object_of, row_of
+from ddio_api.openai_door.body import CompletionSerializer
+from ddio_api.openai_door.errors import failure, no_such_model, object_of, row_of
 
 COMMON = (-1, 40001, 40164, 41001, 42001, 45011, 47001, 50002)
 ASKING = (40003, 40900, 44004, 45002, 45009, 48001)

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ddio_api.base import UnknownPath
-from ddio_api.openai import views
+from ddio_api.views import openai_door as views
 
 urlpatterns = [
     path("chat/completions", views.CompletionsView.as_view(), name="openai-completions"),
