@@ -1,13 +1,14 @@
 """The frame of every DDIO view: envelope, limit, and how a view waits without a thread."""
 
 import asyncio
-import functools
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,14 +30,25 @@ from portal.slots import COME_AGAIN_SECONDS, Slots
 Reply = tuple[Any, int]  # a result for the envelope, and the HTTP status
 
 
-@functools.cache
-def _ready(serializer_class: type[Serializer[Any]]) -> Serializer[Any]:
-    """The one instance that checks everybody's input.
+class _Ready(threading.local):
+    """A thread's own instances that check everybody's input, one for each language.
 
     Making one copies all of its fields, which takes longer than the checks. Without data of its own
-    it keeps nothing of what it is given, so that threads may share it.
+    it keeps nothing of what it is given; but its sentences stay in the language in which they were
+    needed first, and DRF's lazy ones break where two threads need them at once.
     """
-    return serializer_class()
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[type[Serializer[Any]], str | None], Serializer[Any]] = {}
+
+    def one(self, serializer_class: type[Serializer[Any]]) -> Serializer[Any]:
+        key = (serializer_class, get_language())
+        if key not in self._kept:
+            self._kept[key] = serializer_class()
+        return self._kept[key]
+
+
+_ready = _Ready()
 
 
 class DdioView(APIView):
@@ -70,7 +82,7 @@ class DdioView(APIView):
 
     def checked(self, serializer_class: type[Serializer[Any]], data: Any) -> dict[str, Any]:
         """The validated input; raises 47001 with `fields`."""
-        validated: dict[str, Any] = _ready(serializer_class).run_validation(data)
+        validated: dict[str, Any] = _ready.one(serializer_class).run_validation(data)
         return validated
 
     def body(self) -> dict[str, Any]:

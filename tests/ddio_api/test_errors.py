@@ -68,6 +68,15 @@ def test_a_sentence_about_a_field_is_in_the_callers_language_too(scene):
     assert HAN.search(SCENES[47001](scene).json()["fields"]["wait"][0])
 
 
+def test_the_next_caller_hears_of_a_field_in_his_own_language(client_of_alice):
+    asked = {"limit": 1000}
+    said = [
+        client_of_alice.get("chat/feedback", asked, **{"Accept-Language": language}).json()
+        for language in ("en", "zh-Hans", "en")
+    ]
+    assert [bool(HAN.search(each["fields"]["limit"][0])) for each in said] == [False, True, False]
+
+
 @pytest.mark.parametrize("language", ["fr", "*", "x" * 5000, "\x7f", "zh-Hant;q=bad", ""])
 def test_any_other_language_is_english(scene, language):
     scene.headers["Accept-Language"] = language

@@ -35,13 +35,14 @@ ACCEPTED = [200, 202, 400, 401, 403, 404, 409, 429]
 # What OpenAPI cannot say of a door. WeChat's refuse under HTTP 200, a wrong method, too; OAuth's
 # want the client's secret either in a header or in the form; whom news is for is told by two
 # fields together; what can be rated depends on the answer, and OpenAI's last message must say
-# something.
+# something. A form may name a field twice, which no door takes.
 EXPECTED = {
     "/cgi-bin/": {
         "negative_data_rejection": {"expected-statuses": [200, *REFUSALS]},
         "unsupported_method": {"enabled": False},
     },
     "/oauth2/": {"positive_data_acceptance": {"expected-statuses": [200, 400, 401]}},
+    "/platform/api2/token": {"positive_data_acceptance": {"expected-statuses": [200, 400, 401]}},
     "/platform/api2/message/send": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}},
     "/platform/api2/.+/rating": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}},
     "/v1/": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}},
