@@ -24,7 +24,10 @@ _FORMATTER = HtmlFormatter(nowrap=True)
 
 @dataclass(frozen=True)
 class Language:
-    """`app_id` is how a program in it names the environment's APP_ID."""
+    """`app_id` is how a program in it names the environment's APP_ID.
+
+    `needs` installs what the programs import, `keeps_token` keeps what the first one prints.
+    """
 
     name: str
     suffix: str
@@ -32,14 +35,29 @@ class Language:
     app_id: str
     quote: str
     needs: str
+    keeps_token: str
 
 
 LANGUAGES = {
-    "curl": Language("curl", "sh", "sh", "$APP_ID", "", ""),
+    "curl": Language("curl", "sh", "sh", "$APP_ID", "", "", ""),
     "python": Language(
-        "Python", "py", "python", 'os.environ["APP_ID"]', '"', "pip install requests openai authlib"
+        "Python",
+        "py",
+        "python",
+        'os.environ["APP_ID"]',
+        '"',
+        "pip install requests openai authlib",
+        "export ACCESS_TOKEN=$(python take_token.py)",
     ),
-    "node": Language("Node", "mjs", "js", "process.env.APP_ID", '"', "npm install openai"),
+    "node": Language(
+        "Node",
+        "mjs",
+        "js",
+        "process.env.APP_ID",
+        '"',
+        "npm install openai",
+        "export ACCESS_TOKEN=$(node take_token.mjs)",
+    ),
 }
 
 
