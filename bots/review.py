@@ -44,6 +44,8 @@ DEEDS: dict[str, str | Promise] = {
     "secret.revoked": gettext_lazy("appSecret revoked"),
     "secret.frozen": gettext_lazy("appSecret frozen"),
     "secret.thawed": gettext_lazy("appSecret thawed"),
+    "network.added": gettext_lazy("address put on the IP list"),
+    "network.removed": gettext_lazy("address taken off the IP list"),
 }
 
 
