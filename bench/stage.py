@@ -209,7 +209,7 @@ def load(site: Site, call: Call, seconds: float, connections: int = CONNECTIONS)
 
 def in_turns(
     contestants: Mapping[str, tuple[Site, Call]], rounds: int, seconds: float
-) -> dict[str, Load]:
+) -> dict[str, list[Load]]:
     """Each contestant in each round, so that what else the machine does is shared by all."""
     for site, call in contestants.values():
         load(site, call, 1)  # warm
@@ -217,7 +217,12 @@ def in_turns(
     for _round in range(rounds):
         for name, (site, call) in contestants.items():
             found[name].append(load(site, call, seconds))
-    return {name: middle(loads) for name, loads in found.items()}
+    return found
+
+
+def ratio(ours: list[Load], theirs: list[Load]) -> float:
+    """Of the rates in the same round, so that nobody pays for what the machine did in another."""
+    return median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
 
 
 def middle(loads: list[Load]) -> Load:
