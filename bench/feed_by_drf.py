@@ -10,6 +10,8 @@ from rest_framework.pagination import CursorPagination
 from bots import faults
 from bots.models import FeedEntry
 from ddio_api.base import DdioView
+from ddio_api.views.feedback import FeedView
+from portal.models import ServiceNumber
 
 
 class ItemSerializer(serializers.ModelSerializer[FeedEntry]):
@@ -68,3 +70,23 @@ class DrfFeedView(DdioView, ListAPIView):
     def get_queryset(self) -> QuerySet[FeedEntry]:
         rows = FeedEntry.objects.filter(number=self.number)
         return rows.select_related("message", "person")
+
+
+class Open(DdioView):
+    """Without authentication and limit: the number is named by a header."""
+
+    authentication_classes = []
+    permission_classes = []
+    schema = None
+
+    @property
+    def number(self) -> ServiceNumber:
+        return ServiceNumber(pk=int(self.request.headers["X-Number"]))
+
+
+class OpenFeedView(Open, FeedView):
+    pass
+
+
+class OpenDrfFeedView(Open, DrfFeedView):
+    pass

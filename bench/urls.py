@@ -4,7 +4,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from bench.feed_by_drf import DrfFeedView
+from bench.feed_by_drf import DrfFeedView, OpenDrfFeedView, OpenFeedView
 from portal import urls
 
 handler400, handler403, handler404 = urls.handler400, urls.handler403, urls.handler404
@@ -20,6 +20,8 @@ def bare(request: HttpRequest) -> JsonResponse:
 urlpatterns = [
     path("bench/bare", bare),
     path("platform/bench/bare", bare),
-    path("platform/bench/feed", DrfFeedView.as_view()),
+    path("platform/bench/drf", DrfFeedView.as_view()),
+    path("platform/bench/open/drf", OpenDrfFeedView.as_view()),
+    path("platform/bench/open/feed", OpenFeedView.as_view()),
     *urls.urlpatterns,
 ]

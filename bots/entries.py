@@ -136,6 +136,8 @@ def _entry(row: Sequence[Any]) -> Entry:
 
 
 def _moment(text: str) -> datetime:
-    """PostgreSQL names the zone (UTC), SQLite means it."""
+    """PostgreSQL names the zone, which is UTC here, SQLite means it."""
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
