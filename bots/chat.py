@@ -16,10 +16,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from bots.models import Conversation, IdempotencyKey, Message, Person, Prompt
+from bots.models.chat import UNSETTLED
 from portal import nudges
 from portal.models import ServiceNumber
 
 IDEMPOTENCY_KEPT = timedelta(hours=24)
+PROMPT_KEPT = timedelta(hours=1)
 TITLE_LENGTH = 60
 PLATFORM_PREFIX = "o_"
 QUESTION_LENGTH_AT_MOST = 16_000
@@ -59,7 +61,7 @@ class Question:
     """One ask, as every door hands it over.
 
     Without a conversation the latest open one goes on, or with `new_conversation` one begins.
-    What is `given` makes a conversation of its own, which nothing goes on with.
+    What is `given` makes a conversation of its own, which goes on only where it is named.
     `vouched`: the platform itself made this openID, so a newcomer by it is let in.
     """
 
@@ -135,7 +137,7 @@ def _locked_person(question: Question) -> Person:
             raise UnknownPerson
         newcomer = Person(number=question.number, open_id=question.open_id)
         Person.objects.bulk_create([newcomer], ignore_conflicts=True)
-    return people.select_for_update().get()
+    return people.select_for_update(no_key=True).get()
 
 
 def _conversation(question: Question, person: Person) -> Conversation:
@@ -179,6 +181,13 @@ def _write(question: Question, person: Person, conversation: Conversation) -> Me
         stale.delete()
         IdempotencyKey.objects.create(digest=question.digest, message=message, **same)
     return message
+
+
+def forget_prompts(limit: int = 10_000) -> None:
+    """What callers gave is of no use once it is answered; the question itself stays."""
+    settled = Prompt.objects.exclude(message__status__in=UNSETTLED)
+    old = settled.filter(message__answered_at__lte=timezone.now() - PROMPT_KEPT)
+    Prompt.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()
 
 
 def forget_idempotency_keys() -> None:

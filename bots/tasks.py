@@ -34,4 +34,5 @@ def check_key(key_id: str) -> None:
 @shared_task
 def tidy() -> None:
     chat.forget_idempotency_keys()
+    chat.forget_prompts()
     erasing.finish_interrupted()

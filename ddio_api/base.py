@@ -62,10 +62,14 @@ class DdioView(APIView):
         super().initial(request, *args, **kwargs)
         if isinstance(request.user, App):
             facts_of(request).number_id = request.user.pk
-            allowance = limits.take_request(request.user.pk)
-            self.headers = {**self.headers, **limits.headers(allowance)}
-            if not allowance.allowed:
-                raise DdioError(45011, retry_after=allowance.wait)
+            self.take_request(request.user.pk)
+
+    def take_request(self, number_id: int) -> None:
+        """Count one request of the app; raises 45011."""
+        allowance = limits.take_request(number_id)
+        self.headers = {**self.headers, **limits.headers(allowance)}
+        if not allowance.allowed:
+            raise DdioError(45011, retry_after=allowance.wait)
 
     @property
     def app(self) -> App:

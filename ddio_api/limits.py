@@ -25,7 +25,17 @@ def headers(allowance: Allowance) -> dict[str, str]:
 def take_request(number_id: int) -> Allowance:
     """Count one request of the app."""
     rate, burst = settings.DDIO_REQUESTS_PER_SECOND, settings.DDIO_REQUEST_BURST
-    return counters.take(f"fw:rate:{number_id}", rate, burst)
+    return counters.take(_bucket(number_id), rate, burst)
+
+
+def level(number_id: int) -> counters.Level:
+    """How full the app's bucket is; looking takes nothing."""
+    rate, burst = settings.DDIO_REQUESTS_PER_SECOND, settings.DDIO_REQUEST_BURST
+    return counters.level(_bucket(number_id), rate, burst)
+
+
+def _bucket(number_id: int) -> str:
+    return f"fw:rate:{number_id}"
 
 
 def refuse_guessing(app_id: str, address: str) -> None:

@@ -1,6 +1,7 @@
 """What callers may send, checked before anything else happens."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -208,11 +209,24 @@ class CursorField(TextField):
     pattern = r"^[0-9]{1,18}$"
 
 
+class MomentField(serializers.DateTimeField):
+    """RFC 3339; without an offset it is UTC, wherever the server stands."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return super().to_internal_value(value)
+        except OverflowError:  # the first day of year 1, or the last of 9999, somewhere else
+            self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]")
+
+
 class FeedQuerySerializer(serializers.Serializer[Any]):
     cursor = CursorField(required=False, allow_blank=True, default="", max_length=18)
     limit = LimitField(min_value=1, max_value=PAGE_AT_MOST, required=False, default=20)
-    begin = serializers.DateTimeField(required=False)
-    end = serializers.DateTimeField(required=False)
+    begin = MomentField(required=False)
+    end = MomentField(required=False)
     status = serializers.ChoiceField(choices=Status.choices, required=False, allow_blank=True)
     rating = serializers.ChoiceField(choices=Rating.values, required=False, allow_blank=True)
     openID = OpenIdField(max_length=OPEN_ID_CHARACTERS_AT_MOST, required=False)

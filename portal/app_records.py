@@ -165,6 +165,20 @@ def changed(number_id: int) -> None:
     when_committed(partial(_tell, number_id))
 
 
+def tell_again(number_id: int) -> None:
+    """For whoever found the change made by another, who may not have reported it done yet."""
+    when_committed(partial(_tell, number_id))
+
+
+def is_congested() -> bool:
+    """Whether somebody in this process waits because Valkey is away: each wait holds a thread."""
+    return _Waiting.changes > 0
+
+
+class _Waiting:
+    changes = 0
+
+
 def forget_revoked() -> None:
     """Tokens past their time are refused without a row."""
     RevokedToken.objects.filter(expires_at__lte=timezone.now()).delete()
@@ -178,7 +192,9 @@ def _tell(number_id: int) -> None:
         try:
             _store(app_id, from_database(app_id))
         except valkey.Unavailable:
+            _Waiting.changes += 1
             time.sleep(TRY_AGAIN_SECONDS)
+            _Waiting.changes -= 1
         else:
             return
     logger.warning("app_record_not_written", app=app_id)

@@ -200,6 +200,8 @@ def _change(
         if changed:
             app_records.changed(secret.number_id)
             audit.record(action, actor=actor, number=secret.number, generation=secret.generation)
+        else:
+            app_records.tell_again(secret.number_id)
     return changed
 
 

@@ -17,4 +17,6 @@ def revoke(number_id: int, token_id: str, expires_at: datetime) -> bool:
         )
         if is_new:
             app_records.changed(number_id)
+        else:
+            app_records.tell_again(number_id)
     return is_new

@@ -122,11 +122,21 @@ def ask(command: Callable[[redis.Redis], Answer]) -> Answer:
 async def ask_async(
     command: Callable[[redis.asyncio.Redis], Awaitable[Answer]],
 ) -> Answer:
-    """Run a command on the event loop; raises Unavailable."""
+    """Run a command on the event loop; raises Unavailable.
+
+    Python 3.11's `asyncio.wait_for`, through which redis-py reads, swallows a cancellation that
+    comes with the reply: without a look at the task, a reader whose client is gone would read on.
+    """
     if _Pause.lasts():
         raise Unavailable
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
     try:
-        return await command(async_client())
+        answer = await command(async_client())
     except (redis.RedisError, OSError) as error:
         _Pause.begin()
         raise Unavailable(type(error).__name__) from error
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+    return answer

@@ -21,7 +21,7 @@ from ddio_api.docs import oauth as docs
 from ddio_api.errors import DdioError
 from ddio_api.granting import Client
 from ddio_api.serializers import GRANT_TYPES
-from portal import revocation
+from portal import app_records, revocation
 from portal.request_ids import request_id_of
 
 REALM = 'Basic realm="fuwuhao", charset="UTF-8"'
@@ -46,6 +46,10 @@ class OAuthView(DdioView):
         if response.status_code == 401 and "Authorization" in self.request.headers:
             response["WWW-Authenticate"] = REALM
         return response
+
+    def body(self) -> dict[str, Any]:
+        """What has no value counts as left out (RFC 6749, section 3.2)."""
+        return {name: value for name, value in super().body().items() if value != ""}
 
     def client(self, form: dict[str, Any]) -> Client:
         app_id, app_secret = self._shown(form)
@@ -81,6 +85,7 @@ class OAuthRevokeView(OAuthView):
         """200 also for what is no live token: the aim, that it is good for nothing, is met."""
         form = self.body()
         client = self.client(form)
+        self.take_request(client.record.number_id)
         given = _text(form, "token", 47001)
         try:
             token = tokens.read(given)
@@ -88,6 +93,8 @@ class OAuthRevokeView(OAuthView):
             return self._revoked()
         if token.app_id != client.record.app_id:
             raise DdioError(47001, "This token was issued to another client.")
+        if app_records.is_congested():
+            raise DdioError(-1, "Valkey is away. Try again soon.", status=503, retry_after=5)
         expires = datetime.fromtimestamp(token.expires, UTC)
         revocation.revoke(client.record.number_id, token.token_id, expires)
         return self._revoked()

@@ -42,10 +42,10 @@ class CompletionsView(OpenAiView):
     def post(self, request: Request) -> HttpResponse:
         asked = Asked.read(self.checked(CompletionSerializer, request.data))
         key = idempotency_key(request.headers.get("Idempotency-Key"))
-        slots = self.slots()
+        slots, model = self.slots(), self.robots_model  # what may fail comes before the asking
         message = self._accept(asked, key)
         call = Call(message.pk, can_come_back=bool(key))
-        head = Head(message.pk, int(message.asked_at.timestamp()), self.robots_model)
+        head = Head(message.pk, int(message.asked_at.timestamp()), model)
         if not asked.stream:
             return self.hold(call.until_settled, lambda: (head.whole(call.answer()), 200), slots)
         stream = Stream(

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bots import quotas, trials, usage
+from ddio_api import limits
 from ddio_api.base import DdioView
 from ddio_api.docs import quota as docs
 from ddio_api.items import timestamp
@@ -32,17 +33,16 @@ class QuotaView(DdioView):
         return self.reply(result)
 
     def _requests(self, now: datetime) -> dict[str, Any]:
-        rate, burst = settings.DDIO_REQUESTS_PER_SECOND, settings.DDIO_REQUEST_BURST
-        level = counters.level(f"fw:rate:{self.number.pk}", rate, burst)
+        level = limits.level(self.number.pk)
         full_at = now + timedelta(seconds=level.until_full)
-        return _left(burst, level.remaining, full_at)
+        return _left(settings.DDIO_REQUEST_BURST, level.remaining, full_at)
 
     def _asks(self, midnight: datetime) -> dict[str, Any]:
         """Of a number that answers only its owner's trials: what ends those sooner."""
-        limits = [quotas.limit_of_number(self.number.pk)]
+        asks = [quotas.limit_of_number(self.number.pk)]
         if not self.number.answers_people:
-            limits.append(trials.limit_of(self.number))
-        left = [(limit.at_most - limit.used(), limit.at_most) for limit in limits]
+            asks.append(trials.limit_of(self.number))
+        left = [(limit.at_most - limit.used(), limit.at_most) for limit in asks]
         remaining, at_most = min(left)
         return _left(at_most, max(0, remaining), midnight)
 

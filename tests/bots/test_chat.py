@@ -10,6 +10,7 @@ from django.utils import timezone
 from bots import chat, settlement
 from bots.models import Conversation, IdempotencyKey, Message, Person, Prompt, Status
 from tests import factories
+from tests.ddio_api.answers import settle
 
 
 def test_it_writes_the_question_and_its_pending_answer(number):
@@ -182,6 +183,17 @@ def test_it_goes_when_the_message_goes(number):
     Prompt.objects.filter(message__in=[message]).delete()
     factories.message(number, given=given()).delete()
     assert not Prompt.objects.exists()
+
+
+def test_it_is_forgotten_when_the_answer_is_old(number):
+    old, fresh, awaited = (factories.message(number, given=given()) for _ in range(3))
+    settle(old)
+    settle(fresh)
+    long_ago = timezone.now() - chat.PROMPT_KEPT - timedelta(minutes=1)
+    Message.objects.filter(pk=old.pk).update(answered_at=long_ago)
+    chat.forget_prompts()
+    kept = Prompt.objects.values_list("message", flat=True)
+    assert set(kept) == {fresh.pk, awaited.pk}
 
 
 def test_each_is_a_conversation_of_its_own_that_nothing_goes_on_with(number):

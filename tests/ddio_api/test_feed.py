@@ -234,3 +234,23 @@ def follow(client, number_of_items):
         found = page(client, cursor=cursor, limit=7, wait=0.5)
         seen, cursor = seen + found["items"], found["next_cursor"]
     return seen
+
+
+# Moments -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
+def test_the_ends_of_time_are_no_failure(client_of_alice, settings, zone, moment):
+    settings.TIME_ZONE = zone
+    statuses = [client_of_alice.get("chat/feedback", {name: moment}).status_code
+                for name in ("begin", "end")]  # fmt: skip
+    assert set(statuses) <= {200, 400}
+
+
+def test_a_moment_without_an_offset_is_utc(client_of_alice, number, settings):
+    settings.TIME_ZONE = "Asia/Shanghai"
+    settled(number)
+    soon = (timezone.now() + timedelta(minutes=5)).replace(tzinfo=None).isoformat()
+    found = client_of_alice.get("chat/feedback", {"begin": soon}).json()["result"]
+    assert found["items"] == []

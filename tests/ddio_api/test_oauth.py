@@ -74,6 +74,11 @@ def test_it_refuses_a_client_shown_in_both_ways(number, secret, client_id):
     )
 
 
+def test_what_is_empty_counts_as_left_out(number, secret):
+    empty = {"client_id": "", "client_secret": ""}
+    assert take(empty, **basic(number.app_id, secret.clear)).status_code == 200
+
+
 def test_it_refuses_another_client_id_beside_basic(number, secret):
     other = {"client_id": "fw" + "0" * 16}
     assert outcome(take(other, **basic(number.app_id, secret.clear))) == (400, "invalid_request")
@@ -230,6 +235,19 @@ def test_a_stranger_revokes_nothing(number, token):
 
 def test_revoking_wants_a_token(client_id):
     assert outcome(post("/oauth2/revoke", client_id)) == (400, "invalid_request")
+
+
+def test_revoking_counts_as_a_request_of_the_app(client_id, token, settings):
+    settings.DDIO_REQUESTS_PER_SECOND, settings.DDIO_REQUEST_BURST = 0.1, 1
+    statuses = [post("/oauth2/revoke", client_id | {"token": token}).status_code for _ in "12"]
+    assert statuses == [200, 429]
+
+
+def test_while_another_change_waits_for_valkey_it_says_so_at_once(client_id, token, monkeypatch):
+    monkeypatch.setattr("portal.app_records._Waiting.changes", 1)
+    answer = post("/oauth2/revoke", client_id | {"token": token})
+    assert outcome(answer) == (503, "server_error")
+    assert answer.headers["Retry-After"] == "5"
 
 
 # Metadata ---------------------------------------------------------------------------------------

@@ -232,3 +232,29 @@ def test_of_two_changes_at_once_the_cache_has_both(number, app_id):
     record = app_records.read(app_id)
     assert record == app_records.from_database(app_id)
     assert (record.state, record.secrets[0].frozen) == (State.SUSPENDED, True)
+
+
+@pytest.mark.django_db
+def test_who_finds_it_done_already_waits_for_it_too(number, app_id, settings, monkeypatch):
+    """The other one, who made the change, may not have reported it done yet."""
+    revocation.revoke(number.pk, "ab" * 12, in_an_hour())
+    monkeypatch.setattr(app_records, "RECORD_SECONDS", 0.3)
+    monkeypatch.setattr(app_records, "TICKET_SECONDS", 0.1)
+    settings.REDIS_URL = UNREACHABLE
+    began = time.monotonic()
+    revocation.revoke(number.pk, "ab" * 12, in_an_hour())
+    assert time.monotonic() - began >= 0.4
+
+
+@pytest.mark.django_db
+def test_a_change_that_waits_is_seen_by_the_others(number, app_id, settings, monkeypatch):
+    monkeypatch.setattr(app_records, "RECORD_SECONDS", 0.1)
+    monkeypatch.setattr(app_records, "TICKET_SECONDS", 0.1)
+    seen = []
+    monkeypatch.setattr(
+        app_records.time, "sleep", lambda _s: seen.append(app_records.is_congested())
+    )
+    settings.REDIS_URL = UNREACHABLE
+    credentials.reset(number, actor=None)
+    assert seen[0]
+    assert not app_records.is_congested()

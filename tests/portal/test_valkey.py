@@ -86,3 +86,24 @@ def test_waiting_without_valkey_does_not_hang(nowhere):
         return time.monotonic() - began
 
     assert asyncio.run(scene()) < 2
+
+
+def test_a_reader_that_is_cancelled_ends_whenever_that_happens():
+    """Also in the very moment in which the reply comes."""
+
+    async def read_on() -> None:
+        while True:
+            await valkey.ask_async(lambda client: client.get("n"))
+
+    async def cancel_some() -> int:
+        lost = 0
+        for index in range(300):
+            reading = asyncio.create_task(read_on())
+            await asyncio.sleep((index % 60) * 0.0001)
+            reading.cancel()
+            await asyncio.wait({reading}, timeout=0.5)
+            lost += not reading.done()
+            reading.cancel()
+        return lost
+
+    assert asyncio.run(cancel_some()) == 0
