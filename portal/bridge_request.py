@@ -3,6 +3,7 @@
 What proxies say of the client is settled here, once, for everything behind.
 """
 
+import functools
 import sys
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -49,6 +50,7 @@ def _is_trusted(address: str, trusted: list[Network]) -> bool:
     return bool(trusted and address) and any(ip_address(address) in net for net in trusted)
 
 
+@functools.lru_cache(maxsize=1024)  # it is asked three times a request, mostly the same
 def _address(entry: str) -> str:
     """The address in one entry of X-Forwarded-For, without a port; empty if it names none."""
     entry = entry.strip()

@@ -83,20 +83,22 @@ MIDDLEWARE = [
     "portal.request_ids.RequestIdMiddleware",
     "ddio_api.call_recording.CallRecordingMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "portal.for_people.CSPMiddleware",
+    "portal.lanes.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "portal.no_store.NoStoreMiddleware",
-    "portal.for_people.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "portal.lanes.MachinesPass",  # what follows is for people's pages alone
+    "portal.no_store.NoStoreMiddleware",
+    "portal.sessions.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "portal.for_people.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.admin_requests.NoNulInAdminMiddleware",
-    "portal.for_people.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "portal.lanes.MachinesMeet",
 ]
 
 ROOT_URLCONF = "portal.urls"

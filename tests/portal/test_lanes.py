@@ -1,19 +1,25 @@
 """Machines' paths know neither sessions nor messages; the pages among them do."""
 
 import pytest
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages import get_messages
+from django.contrib.messages.middleware import MessageMiddleware
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from portal import for_people
-from portal.for_people import MACHINES_POLICY
+from portal import lanes
+from portal.lanes import MACHINES_POLICY
+from portal.sessions import SessionMiddleware
 
 pytestmark = pytest.mark.django_db
 DOCS = "/platform/api2/docs/"
 MIDDLEWARE = [
-    for_people.SessionMiddleware,
-    for_people.AuthenticationMiddleware,
-    for_people.MessageMiddleware,
+    lanes.MachinesPass,
+    SessionMiddleware,
+    AuthenticationMiddleware,
+    MessageMiddleware,
+    lanes.MachinesMeet,
 ]
 
 
@@ -64,3 +70,21 @@ def test_what_is_no_page_may_load_nothing(client: Client, path):
 
 def test_pages_keep_their_own_policy(client: Client):
     assert "script-src 'self'" in client.get(DOCS)["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_a_form_without_its_token_is_still_refused_to_people(as_alice: Client, method):
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies = as_alice.cookies
+    assert getattr(browser, method)("/console/numbers/new/").status_code == 403
+
+
+def test_lanes_that_part_must_meet():
+    with pytest.raises(ImproperlyConfigured):
+        lanes.MachinesPass(lambda _request: HttpResponse())
+
+
+def test_static_files_do_not_depend_on_the_language(client: Client):
+    response = client.get("/static/app.css")
+    assert "Accept-Language" not in response.get("Vary", "")
+    assert "script-src 'self'" in response["Content-Security-Policy"]
