@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from django.db import DataError, Error, IntegrityError, close_old_connections, connection
@@ -140,7 +140,7 @@ class CallLog:
                 self._waiting.popleft()
 
     @staticmethod
-    def _rows(batch: Iterable[Entry]) -> list[Call]:
+    def _rows(batch: Iterable[Entry]) -> list[dict[str, Any]]:
         """Whose appIds they are is asked here, once a batch, and not while somebody waits."""
         unknown = {entry.app_id for entry in batch if entry.number_id is None and entry.app_id}
         found = ServiceNumber.objects.filter(app_id__in=unknown).values_list("app_id", "pk")
@@ -150,12 +150,12 @@ class CallLog:
             facts = entry._asdict()
             app_id = facts.pop("app_id")
             facts["number_id"] = entry.number_id or numbers.get(app_id)
-            rows.append(Call(**facts))
+            rows.append(facts)
         return rows
 
     def _write(self, batch: list[Entry]) -> None:
         try:
-            Call.objects.bulk_create(self._rows(batch))
+            insert(self._rows(batch))
         except (DataError, IntegrityError) as error:
             logger.error("calls_refused", error=repr(error))
             with self._lock:
@@ -183,6 +183,22 @@ class CallLog:
         if not self._is_away:
             logger.warning("call_log_away", error=repr(error), waiting=self.waiting)
         self._is_away = True
+
+
+def insert(rows: list[dict[str, Any]]) -> None:
+    """All or nothing. By COPY where there is one, which takes a third of the time: it is the time
+    of the threads that answer."""
+    if connection.vendor != "postgresql":
+        Call.objects.bulk_create(Call(**row) for row in rows)
+        return
+    columns = ", ".join(rows[0])
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY ddio_api_call ({columns}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(tuple(row.values()))
 
 
 log = CallLog()

@@ -35,19 +35,19 @@ def entry(seconds: int = 0, **facts) -> Entry:
 
 
 class Database:
-    """Whether `bulk_create` finds a database."""
+    """Whether `insert` finds a database."""
 
     def __init__(self, monkeypatch) -> None:
         self.error: Exception | None = None
         self.batches: list[int] = []
-        self._create = Call.objects.bulk_create
-        monkeypatch.setattr(Call.objects, "bulk_create", self.create)
+        self._insert = call_log.insert
+        monkeypatch.setattr(call_log, "insert", self.insert)
 
-    def create(self, rows):
+    def insert(self, rows):
         self.batches.append(len(rows))
         if self.error:
             raise self.error
-        return self._create(rows)
+        self._insert(rows)
 
 
 @pytest.fixture
@@ -131,6 +131,17 @@ def test_a_batch_that_is_refused_for_what_is_in_it_holds_up_no_other(database):
     assert (log.waiting, log.lost, [calls for _, _, calls in gaps()]) == (0, 1, [1])
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_value_that_the_database_refuses_costs_its_batch_alone():
+    log = CallLog()
+    log.add(entry(status=10**9))
+    log.flush()
+    log.add(entry(1))
+    log.flush()
+    assert [call.status for call in Call.objects.all()][-1] == 200
+    assert log.waiting == 0
+
+
 def test_the_lost_of_this_process_can_be_asked_for(calls, db):
     calls._room = 0
     calls.add(entry())
@@ -140,7 +151,7 @@ def test_the_lost_of_this_process_can_be_asked_for(calls, db):
 @pytest.mark.django_db
 def test_a_database_that_is_away_harms_no_request(calls, client_of_alice, monkeypatch):
     calls._room = 3
-    monkeypatch.setattr(Call.objects, "bulk_create", lambda _rows: (_ for _ in ()).throw(_away()))
+    monkeypatch.setattr(call_log, "insert", lambda _rows: (_ for _ in ()).throw(_away()))
     statuses = []
     for _call in range(10):
         statuses.append(client_of_alice.get("chat/feedback").status_code)
@@ -212,7 +223,7 @@ def test_what_comes_after_the_end_is_counted(running):
 def test_a_database_that_hangs_does_not_hold_up_the_end(running, monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(call_log, "END_SECONDS", 0.2)
-    monkeypatch.setattr(Call.objects, "bulk_create", lambda _rows: release.wait(10))
+    monkeypatch.setattr(call_log, "insert", lambda _rows: release.wait(10))
     running.add(entry())
     began = time.monotonic()
     hold.end()
