@@ -103,15 +103,16 @@ def _running(command: list[str] | tuple[str, ...], more: Mapping[str, str]) -> I
     """The program while the context lasts; what it wrote is shown where the bench fails."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=os.environ | more, stdout=log, stderr=log)
+        went_well = False
         try:
             yield process.pid
-        except BaseException:
-            log.seek(0)
-            sys.stderr.write(log.read().decode(errors="replace")[-4000:])
-            raise
+            went_well = True
         finally:
             process.terminate()
             process.wait(15)
+            if not went_well:
+                log.seek(0)
+                sys.stderr.write(log.read().decode(errors="replace")[-4000:])
 
 
 # Web servers ------------------------------------------------------------------------------------

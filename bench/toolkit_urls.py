@@ -3,4 +3,4 @@
 from django.urls import path
 from oauth2_provider.views import TokenView
 
-urlpatterns = [path("token/", TokenView.as_view())]
+urlpatterns = [path("token/", TokenView.as_view(), name="toolkit-token")]

@@ -18,10 +18,10 @@ def bare(request: HttpRequest) -> JsonResponse:
 
 
 urlpatterns = [
-    path("bench/bare", bare),
-    path("platform/bench/bare", bare),
-    path("platform/bench/drf", DrfFeedView.as_view()),
-    path("platform/bench/open/drf", OpenDrfFeedView.as_view()),
-    path("platform/bench/open/feed", OpenFeedView.as_view()),
+    path("bench/bare", bare, name="bench-bare"),
+    path("platform/bench/bare", bare, name="bench-machines-bare"),
+    path("platform/bench/drf", DrfFeedView.as_view(), name="bench-drf"),
+    path("platform/bench/open/drf", OpenDrfFeedView.as_view(), name="bench-open-drf"),
+    path("platform/bench/open/feed", OpenFeedView.as_view(), name="bench-open-feed"),
     *urls.urlpatterns,
 ]
