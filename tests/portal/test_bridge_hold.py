@@ -226,6 +226,10 @@ def test_it_closes_a_late_stream_when_the_client_goes_away_before_it_begins(serv
 
 # The end of the process -------------------------------------------------------------------------
 
+# Time tells whether a process ended by itself. Granian's word that it had to kill one does not: it
+# also comes where one that has ended is not reaped yet.
+KILLED_AFTER_SECONDS = 5
+
 
 class Stopped:
     """A server that got SIGTERM while it held one of each, and what each client then saw."""
@@ -245,7 +249,7 @@ class Stopped:
         began = time.monotonic()
         self.server.process.terminate()
         self.answers = {name: client.rest() for name, client in self.clients.items()}
-        self.log = self.server.wait_gone()
+        self.server.wait_gone()
         self.seconds = time.monotonic() - began
 
     def _asks(self, request: str) -> Client:
@@ -283,17 +287,18 @@ def test_it_finishes_the_view_that_was_running(stopped):
 
 
 def test_it_is_gone_before_the_server_would_kill_it(stopped):
-    assert stopped.seconds < 4
-    assert "refused to gracefully stop" not in stopped.log
+    assert stopped.seconds < KILLED_AFTER_SECONDS
 
 
 def test_it_does_not_wait_for_an_upload_when_told_to_stop():
     server = Server(BRIDGE_BODY_SECONDS="60").wait_ready()
     client = server.client().say("POST /body HTTP/1.1", "Content-Length: 50", body=b"slow")
     time.sleep(0.2)
+    began = time.monotonic()
     server.process.terminate()
     assert client.rest().startswith(b"HTTP/1.1 503")
-    assert "refused to gracefully stop" not in server.wait_gone()
+    server.wait_gone()
+    assert time.monotonic() - began < KILLED_AFTER_SECONDS
 
 
 # Outside the bridge -----------------------------------------------------------------------------
