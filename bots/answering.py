@@ -1,18 +1,18 @@
-"""One attempt at an answer: claim, pick a key, stream into the journal, settle."""
+"""One attempt at an answer: pick a key, stream into the journal, settle."""
 
 import asyncio
 import random
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from bots import claims, context, erasing, faults, settlement, vault
+from bots import claims, erasing, faults, plans, settlement
 from bots.journal import Writer
-from bots.models import ApiKey, KeyStatus, Message, Prompt, Robot, Status
-from bots.provider import CutShort, Endpoint, ProviderFault, Sampling, Usage
+from bots.models import ApiKey, KeyStatus, Message, Status
+from bots.plans import Plan
+from bots.provider import CutShort, Endpoint, ProviderFault, Usage
 from bots.settlement import Outcome
 from bots.worker import Worker
 
@@ -23,57 +23,15 @@ RETRY_BASE_SECONDS = 1.0
 RETRY_SECONDS_AT_MOST = 60.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What an attempt needs from the database, read once before the first network call."""
-
-    sampling: Sampling
-    turns: list[dict[str, str]]
-    keys: list[tuple[ApiKey, Endpoint]]
-
-
-def make_plan(message: Message) -> Plan | None:
-    """The prompt and the usable keys in the order to try them; None where there is no robot."""
-    robot = Robot.objects.filter(number=message.number_id).first()
-    if robot is None:
-        return None
-    keys = []
-    for key in ApiKey.objects.usable().filter(number=message.number_id):
-        try:
-            base_url, clear = key.open()
-        except vault.VaultError:
-            logger.error("api_key_does_not_open", key=key.pk)
-            continue
-        keys.append((key, Endpoint(base_url=base_url, api_key=clear, model=robot.model)))
-    return Plan(_sampling(robot, message), context.build(robot, message), keys)
-
-
-def _sampling(robot: Robot, message: Message) -> Sampling:
-    """The robot's, unless the caller chose: he may shorten the answer, not lengthen it."""
-    given = Prompt.of(message)
-    chosen = {"temperature": robot.temperature} | (given.params if given else {})
-    limits = [chosen.get("max_tokens"), robot.answer_tokens]
-    chosen["max_tokens"] = min((limit for limit in limits if limit is not None), default=None)
-    return Sampling(**chosen)
-
-
-async def answer(message_id: str, worker: Worker) -> None:
-    """Answer the message if it is there to be claimed; otherwise do nothing."""
-    if worker.is_stopping or worker.holds(message_id):
-        return  # what we still work on gets its lease back at the next renewal
-    message = await worker.database(claims.claim, message_id, worker.name)
-    if message is None:
-        return
-    worker.hold(message.pk, message.attempt)
+async def attempt(message: Message, plan: Plan | None, worker: Worker) -> None:
+    """Answer the message, which the worker has claimed and holds."""
     try:
-        outcome = await _outcome(message, worker)
+        outcome = await _outcome(message, plan, worker)
         if outcome:
             await _settle(message, outcome, worker)
     except asyncio.CancelledError:
         logger.info("attempt_ended", message=message.pk, attempt=message.attempt)
         await _leave(message, worker)
-    finally:
-        worker.release(message.pk, message.attempt)
 
 
 async def _leave(message: Message, worker: Worker) -> None:
@@ -91,7 +49,7 @@ async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
     """
     for pause in SETTLE_AGAIN_SECONDS:
         try:
-            settled = await worker.database(settlement.settle, message, outcome)
+            settled = await worker.desk.settle(message, outcome)
         except (OperationalError, InterfaceError) as error:
             logger.warning("settling_again", message=message.pk, error=repr(error), pause=pause)
             await asyncio.sleep(pause)
@@ -102,46 +60,47 @@ async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
     logger.error("settling_given_up", message=message.pk, attempt=message.attempt)
 
 
-async def _outcome(message: Message, worker: Worker) -> Outcome | None:
+async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outcome | None:
     """How this attempt ends; None where the message is queued again instead."""
-    if message.attempt > settings.ATTEMPTS_AT_MOST:
+    if message.tries > settings.ATTEMPTS_AT_MOST:
         return settlement.failure(faults.ATTEMPTS_USED_UP)
-    plan = await worker.database(make_plan, message)
-    if plan is None or not plan.keys:
+    [planned] = [plan] if plan else await worker.database(plans.make_all, [message])
+    if not planned.keys:
         return settlement.failure(faults.NO_USABLE_KEY)
     try:
-        return await _try_keys(message, plan, worker)
+        return await _try_keys(planned, worker)
     except ProviderFault as fault:
         logger.info("attempt_failed", message=message.pk, attempt=message.attempt, code=fault.code)
-        delay = retry_delay(fault, message.attempt)
+        delay = retry_delay(fault, message.tries)
         if delay is None:
             return settlement.failure(fault.code)
         await worker.database(claims.retry_later, message.pk, message.attempt, delay)
         return None
 
 
-def retry_delay(fault: ProviderFault, attempt: int) -> float | None:
-    """Seconds until the next attempt, or None where the fault is final.
+def retry_delay(fault: ProviderFault, tries: int) -> float | None:
+    """Seconds until the next attempt, or None where the fault is final after so many tries.
 
     A provider's `Retry-After` is honoured; where it asks for more patience than
     RETRY_SECONDS_AT_MOST, the answer fails at once instead of rotting in the queue.
     """
     patience = min(faults.FAULTS[fault.code].attempts, settings.ATTEMPTS_AT_MOST)
-    if attempt >= patience:
+    if tries >= patience:
         return None
     if fault.retry_after is not None:
         return fault.retry_after if fault.retry_after <= RETRY_SECONDS_AT_MOST else None
-    doubled = RETRY_BASE_SECONDS * 2 ** (attempt - 1)
+    doubled = RETRY_BASE_SECONDS * 2 ** (tries - 1)
     return min(doubled, RETRY_SECONDS_AT_MOST) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
-async def _try_keys(message: Message, plan: Plan, worker: Worker) -> Outcome:
+async def _try_keys(plan: Plan, worker: Worker) -> Outcome:
     """The first key that answers; before the first token the next one takes over."""
     last: ProviderFault | None = None
     for key, endpoint in plan.keys:
-        journal = Writer(message.pk, message.attempt)
+        journal = Writer(plan.message.pk, plan.message.attempt)
         try:
-            outcome = await _stream(message, plan, (key, endpoint), journal, worker)
+            async with worker.desk.places.taken(key):
+                outcome = await _stream(plan, (key, endpoint), journal, worker)
             if key.status != KeyStatus.VALID:
                 await _keep_verdict(worker, key, KeyStatus.VALID, "answered")
             return outcome
@@ -165,17 +124,13 @@ async def _keep_verdict(worker: Worker, key: ApiKey, status: str, evidence: str)
 
 
 async def _stream(
-    message: Message,
-    plan: Plan,
-    chosen: tuple[ApiKey, Endpoint],
-    journal: Writer,
-    worker: Worker,
+    plan: Plan, chosen: tuple[ApiKey, Endpoint], journal: Writer, worker: Worker
 ) -> Outcome:
     key, endpoint = chosen
     usage: Usage | None = None
     finish_reason = ""
     pieces = worker.provider.stream(
-        endpoint, plan.turns, request_id=message.pk, sampling=plan.sampling
+        endpoint, plan.turns, request_id=plan.message.pk, sampling=plan.sampling
     )
     try:
         async for piece in pieces:

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import bootsteps
 
-from bots import worker
+from bots import answering, worker
 
 
 class Answering(bootsteps.StartStopStep):
@@ -13,7 +13,7 @@ class Answering(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def start(self, parent: Any) -> None:
-        worker.start_current()
+        worker.start_current(answering.attempt)
 
     def stop(self, parent: Any) -> None:
         worker.stop_current()

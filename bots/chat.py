@@ -9,15 +9,16 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from bots.line import Waiting
 from bots.models import Conversation, IdempotencyKey, Message, Person, Prompt
 from bots.models.chat import UNSETTLED
-from portal import nudges
+from portal import nudges, statements
 from portal.models import ServiceNumber
 
 IDEMPOTENCY_KEPT = timedelta(hours=24)
@@ -102,15 +103,13 @@ def ask(question: Question) -> Message:
 
 @transaction.atomic
 def _accept(question: Question) -> Message:
-    person = _locked_person(question)
+    person_id = _locked_person(question)
     earlier = replayed(question)
     if earlier:
         return earlier
-    pending = person.messages.unsettled()[: settings.PENDING_PER_PERSON]
-    if len(pending) >= settings.PENDING_PER_PERSON:
-        raise TooManyPending
-    message = _write(question, person, _conversation(question, person))
-    transaction.on_commit(lambda: nudges.nudge("bots.tasks.answer", message.pk))
+    message = _write(question, person_id, _place(question, person_id))
+    waiting = Waiting(message.pk, message.number_id)
+    transaction.on_commit(lambda: nudges.nudge("bots.tasks.answer", waiting))
     message.is_new = True
     return message
 
@@ -129,49 +128,92 @@ def replayed(question: Question) -> Message | None:
     return found.message
 
 
-def _locked_person(question: Question) -> Person:
-    """The person's row, locked: one person's questions are accepted one after the other."""
-    people = Person.objects.filter(number=question.number, open_id=question.open_id)
-    if not people.exists():
+def _locked_person(question: Question) -> int:
+    """The person, locked: one person's questions are accepted one after the other."""
+    of_number = [question.number.pk, question.open_id]
+    statement = f"""SELECT id FROM bots_person WHERE number_id = %s AND open_id = %s
+        {statements.locked()}"""  # noqa: S608 - a clause of ours
+    found = statements.rows(statement, of_number)
+    if not found:
         if question.open_id.startswith(PLATFORM_PREFIX) and not question.vouched:
             raise UnknownPerson
         newcomer = Person(number=question.number, open_id=question.open_id)
         Person.objects.bulk_create([newcomer], ignore_conflicts=True)
-    return people.select_for_update(no_key=True).get()
+        found = statements.rows(statement, of_number)
+    return int(found[0][0])
 
 
-def _conversation(question: Question, person: Person) -> Conversation:
+class _Place(NamedTuple):
+    """Where a question goes: the conversation, and which of its questions it is."""
+
+    conversation_id: str
+    position: int
+    pending: int = 0
+
+
+# In one statement: the conversation is made longer, and says how many questions of the person wait.
+_LENGTHEN = """UPDATE bots_conversation SET length = length + 1, last_at = %s WHERE id = {which}
+    RETURNING id, length, (SELECT COUNT(*) FROM (SELECT 1 FROM bots_message
+        WHERE person_id = %s AND status IN ('queued', 'running') LIMIT %s) AS pending)"""
+_NAMED = """(SELECT id FROM bots_conversation
+    WHERE id = %s AND person_id = %s AND erased_at IS NULL)"""
+_LATEST = """(SELECT id FROM bots_conversation
+    WHERE person_id = %s AND erased_at IS NULL AND closed_at IS NULL
+    ORDER BY last_at DESC, id DESC LIMIT 1)"""
+
+
+def _place(question: Question, person_id: int) -> _Place:
+    """A place in the conversation that goes on, or in a new one; raises TooManyPending."""
+    now = statements.moment(timezone.now())
+    pending = [person_id, settings.PENDING_PER_PERSON]
+    found: list[tuple[Any, ...]] = []
     if question.conversation_id:
-        theirs = person.conversations.kept().filter(pk=question.conversation_id).first()
-        if theirs is None:
+        named = [now, question.conversation_id, person_id, *pending]
+        found = statements.rows(_LENGTHEN.format(which=_NAMED), named)
+        if not found:
             raise UnknownConversation
-        return theirs
-    going_on = person.conversations.kept().filter(closed_at=None).order_by("-last_at", "-pk")
-    latest = None if question.new_conversation or question.given else going_on.first()
-    return latest or Conversation.objects.create(
+    elif not question.new_conversation and not question.given:
+        latest = [now, person_id, *pending]
+        found = statements.rows(_LENGTHEN.format(which=_LATEST), latest)
+    place = _Place(*found[0]) if found else _new_conversation(question, person_id)
+    if place.pending >= settings.PENDING_PER_PERSON:
+        raise TooManyPending
+    return place
+
+
+def _new_conversation(question: Question, person_id: int) -> _Place:
+    unsettled = Message.objects.unsettled().filter(person=person_id)
+    conversation = Conversation.objects.create(
         number=question.number,
-        person=person,
+        person_id=person_id,
         channel=question.channel,
         title=" ".join(question.text.split())[:TITLE_LENGTH],
         closed_at=timezone.now() if question.given else None,
+        length=1,
     )
+    pending = unsettled.values_list("pk")[: settings.PENDING_PER_PERSON]
+    return _Place(conversation.pk, 1, len(pending))
 
 
-def _write(question: Question, person: Person, conversation: Conversation) -> Message:
+# What it does not name has its database's default or is null.
+_ACCEPT = """INSERT INTO bots_message (id, number_id, person_id, conversation_id, position, channel,
+    question, asked_at, due_at, status, attempt, model, rating, comment, claimed_by)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'queued', 0, '', '', '', '')"""
+
+
+def _write(question: Question, person_id: int, place: _Place) -> Message:
     now = timezone.now()
-    conversation.length += 1
-    conversation.last_at = now
-    conversation.save(update_fields=["length", "last_at"])
-    message = Message.objects.create(
+    message = Message(
         number=question.number,
-        person=person,
-        conversation=conversation,
-        position=conversation.length,
+        person_id=person_id,
+        conversation_id=place.conversation_id,
+        position=place.position,
         channel=question.channel,
         question=question.text,
         asked_at=now,
         due_at=now + timedelta(seconds=settings.NUDGE_AGAIN_SECONDS),
     )
+    statements.run_each(_ACCEPT, [_accepted_row(message)])
     if question.given:
         turns, params = question.given.turns, question.given.params
         Prompt.objects.create(message=message, turns=turns, params=params)
@@ -181,6 +223,12 @@ def _write(question: Question, person: Person, conversation: Conversation) -> Me
         stale.delete()
         IdempotencyKey.objects.create(digest=question.digest, message=message, **same)
     return message
+
+
+def _accepted_row(message: Message) -> list[Any]:
+    moments = [statements.moment(moment) for moment in (message.asked_at, message.due_at)]
+    place = [message.number_id, message.person_id, message.conversation_id, message.position]
+    return [message.pk, *place, message.channel, message.question, *moments]
 
 
 def forget_prompts(limit: int = 10_000) -> None:

@@ -4,15 +4,21 @@ Every change is a conditional UPDATE that names the attempt it belongs to, so a 
 lease (it was stopped, or its machine slept) writes nothing any more (rule 2).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import starmap
+from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from bots.line import Waiting
 from bots.models import Message, Status
+from bots.models.chat import MessageQuerySet
+from portal import statements
 
 SWEEP_BATCH = 200
 
@@ -21,41 +27,60 @@ def lease_end(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-@transaction.atomic
-def claim(message_id: str, worker: str) -> Message | None:
-    """Take the message for this worker; None where there is nothing (more) to do for it.
+# What an attempt needs; of a claimed message anything else is read when it is asked for.
+_CLAIMED = ["id", "number_id", "person_id", "conversation_id", "position", "channel", "question"]
+_CLAIMED += ["status", "attempt", "handed_back"]
+# By the ORM a claim would be three statements. What another transaction holds is passed over, so
+# two workers with the same hints never wait for each other. The conditions are those of
+# MessageQuerySet.claimable.
+_CLAIM = """UPDATE bots_message SET status = 'running', attempt = attempt + 1, claimed_by = %s,
+    lease_until = %s, due_at = %s, next_attempt_at = NULL
+    WHERE id IN (
+        SELECT id FROM bots_message AS m WHERE id IN ({ids}) AND (
+            status = 'queued' AND (next_attempt_at IS NULL OR next_attempt_at <= %s)
+            OR status = 'running' AND lease_until < %s
+        ) AND NOT EXISTS (
+            SELECT 1 FROM bots_message AS earlier WHERE earlier.conversation_id = m.conversation_id
+            AND earlier.position < m.position AND earlier.status IN ('queued', 'running')
+        ) {lock}
+    ) RETURNING {fields}"""
 
-    One transaction: read after the commit, the row might be another worker's next attempt.
-    """
+
+def claim_all(message_ids: Sequence[str], worker: str) -> list[Message]:
+    """Take these messages for this worker: those for which there is something (more) to do."""
     now = timezone.now()
-    until = lease_end(now)
-    claimed = (
-        Message.objects.filter(pk=message_id)
-        .claimable(now)
-        .update(
-            status=Status.RUNNING,
-            attempt=F("attempt") + 1,
-            claimed_by=worker,
-            lease_until=until,
-            next_attempt_at=None,
-            due_at=until,
-        )
+    until, now_is = (statements.moment(moment) for moment in (lease_end(now), now))
+    statement = _CLAIM.format(
+        ids=statements.marks(message_ids),
+        lock=statements.locked(waiting=False),
+        fields=", ".join(_CLAIMED),
     )
-    if not claimed:
-        return None
-    return Message.objects.select_related("number__robot").get(pk=message_id)
+    found = statements.rows(statement, [worker, until, until, *message_ids, now_is, now_is])
+    return [Message.from_db(DEFAULT_DB_ALIAS, _CLAIMED, row) for row in found]
+
+
+def claim(message_id: str, worker: str) -> Message | None:
+    """Take the one message; None where there is nothing (more) to do for it."""
+    return next(iter(claim_all([message_id], worker)), None)
+
+
+def _free(messages: MessageQuerySet) -> MessageQuerySet:
+    """Those rows, locked, that no other transaction holds; SQLite has one writer anyway."""
+    return messages.select_for_update(of=("self",), skip_locked=True, no_key=True)
 
 
 def renew(worker: str, attempts: dict[str, int]) -> set[str]:
     """Prolong the leases of all these messages at once; returns those that are no longer ours."""
     until = lease_end(timezone.now())
     ours = Message.objects.claimed_by(worker, attempts)
-    ours.update(lease_until=until, due_at=until)
+    with transaction.atomic():  # what is being settled just now is passed over
+        free = list(_free(ours).values_list("pk", flat=True))
+        Message.objects.filter(pk__in=free).update(lease_until=until, due_at=until)
     still = dict(ours.values_list("pk", "attempt"))
     return {pk for pk, attempt in attempts.items() if still.get(pk) != attempt}
 
 
-def _give_up(message_id: str, attempt: int, again_at: datetime) -> bool:
+def _give_up(message_id: str, attempt: int, again_at: datetime, **changes: Any) -> bool:
     held = Message.objects.filter(pk=message_id, status=Status.RUNNING, attempt=attempt)
     given = held.update(
         status=Status.QUEUED,
@@ -63,32 +88,42 @@ def _give_up(message_id: str, attempt: int, again_at: datetime) -> bool:
         lease_until=None,
         next_attempt_at=again_at,
         due_at=again_at,
+        **changes,
     )
     return bool(given)
 
 
 def retry_later(message_id: str, attempt: int, delay: float) -> bool:
-    """Queue the message again for the time after `delay` seconds; a sweeper will nudge it."""
+    """Queue the message again for the time after `delay` seconds; a sweeper will find it."""
     return _give_up(message_id, attempt, timezone.now() + timedelta(seconds=delay))
 
 
-def hand_back(attempts: Iterable[tuple[str, int]]) -> None:
-    """Give messages back at once: this worker is going away."""
-    for message_id, attempt in attempts:
-        _give_up(message_id, attempt, timezone.now())
+def hand_back(attempts: Iterable[tuple[str, int]]) -> list[Waiting]:
+    """Give messages back at once: this worker is going away. Returns those that it still had.
+
+    Nothing went wrong with them, so it does not count as one of the tries that they have.
+    """
+    given = [
+        message_id
+        for message_id, attempt in attempts
+        if _give_up(message_id, attempt, timezone.now(), handed_back=F("handed_back") + 1)
+    ]
+    return list(starmap(Waiting, Message.objects.filter(pk__in=given).values_list("pk", "number")))
 
 
-def take_overdue(limit: int = SWEEP_BATCH) -> list[str]:
-    """The messages that should be nudged now, each by one sweeper only.
+def take_overdue(limit: int = SWEEP_BATCH) -> list[Waiting]:
+    """The messages that should be claimed now, each found by one sweeper only.
 
-    The sweeper that moves `due_at` on has the right to nudge; another one finds nothing, so two
-    sweepers never double the load.
+    The sweeper that moves `due_at` on has the right to it; another one finds nothing, so two
+    sweepers never double the load. Numbers take turns, as in the line: the oldest of each first.
     """
     now = timezone.now()
     again = now + timedelta(seconds=settings.NUDGE_AGAIN_SECONDS)
-    overdue = Message.objects.overdue(now).order_by("due_at").values_list("pk", "due_at")[:limit]
-    return [
-        pk
-        for pk, due_at in list(overdue)
-        if Message.objects.unsettled().filter(pk=pk, due_at=due_at).update(due_at=again)
-    ]
+    turn = Window(RowNumber(), partition_by=F("number_id"), order_by=F("due_at").asc())
+    overdue = Message.objects.overdue(now).annotate(turn=turn).order_by("turn", "due_at")
+    found = list(overdue.values_list("pk", "number_id")[:limit])
+    with transaction.atomic():
+        still_due = Message.objects.unsettled().filter(pk__in=[pk for pk, _ in found])
+        ours = set(_free(still_due.filter(due_at__lte=now)).values_list("pk", flat=True))
+        Message.objects.filter(pk__in=ours).update(due_at=again)
+    return [Waiting(pk, number_id) for pk, number_id in found if pk in ours]

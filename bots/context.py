@@ -22,10 +22,9 @@ def estimate_tokens(text: str) -> int:
     return ascii_count // 4 + (len(text) - ascii_count) + 1
 
 
-def build(robot: Robot, message: Message) -> list[Turn]:
+def build(robot: Robot, message: Message, given: Prompt | None = None) -> list[Turn]:
     """The chat messages for the provider; the question itself is always among them."""
     fixed = [_turn("system", robot.system_prompt)] if robot.system_prompt else []
-    given = Prompt.of(message)
     if given is None:
         question = [_turn("user", message.question)]
         room = robot.context_tokens - _size([*fixed, *question])
@@ -57,11 +56,14 @@ def _latest(exchanges: Iterable[list[Turn]], room: int) -> list[Turn]:
 
 def _earlier(message: Message) -> Iterable[list[Turn]]:
     """What was asked and answered in the message's conversation before it, newest first."""
+    if message.position == 1:
+        return
     before = Message.objects.filter(
         conversation=message.conversation_id, position__lt=message.position, status=Status.DONE
     )
-    for past in before.order_by("-position")[:TURNS_AT_MOST]:
-        yield [_turn("user", past.question), _turn("assistant", past.answer or "")]
+    turns = before.order_by("-position").values_list("question", "answer")
+    for question, answer in turns[:TURNS_AT_MOST]:
+        yield [_turn("user", question), _turn("assistant", answer or "")]
 
 
 def _exchanges(turns: Iterable[Turn]) -> list[list[Turn]]:

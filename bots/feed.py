@@ -4,15 +4,18 @@
 until the commit. So whoever sees an entry sees every entry with a smaller `seq`, too.
 """
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from bots import entries
 from bots.entries import Condition, Entry
 from bots.models import FeedCounter, FeedEntry, Kind, Message, Person
+from portal import statements
 
 PAGE_AT_MOST = 200
 # How far one filtered page looks back: a filter that matches nothing must not walk a whole feed.
@@ -22,23 +25,39 @@ WALK_AT_MOST = 10_000
 OUT_OF_ORDER_AT_MOST = 1_000
 
 
-def next_seq(number_id: int) -> int:
-    """The next number of this feed; call it inside a transaction, as late as possible."""
-    if not FeedCounter.objects.filter(pk=number_id).update(last=F("last") + 1):
-        FeedCounter.objects.bulk_create([FeedCounter(pk=number_id)], ignore_conflicts=True)
-        FeedCounter.objects.filter(pk=number_id).update(last=F("last") + 1)
-    return FeedCounter.objects.values_list("last", flat=True).get(pk=number_id)
+def next_seq(number_id: int, count: int = 1) -> int:
+    """The last of the next `count` numbers of this feed; call it inside a transaction, late."""
+    [[last]] = statements.rows(_COUNT_ON, [number_id, count])
+    return int(last)
 
 
-def append_answer(message: Message, seq: int, at: datetime) -> FeedEntry:
-    return FeedEntry.objects.create(
-        number_id=message.number_id,
-        seq=seq,
-        kind=Kind.ANSWER,
-        message=message,
-        person_id=message.person_id,
-        at=at,
+# The row is locked to the commit, and made where there is none.
+_COUNT_ON = """INSERT INTO bots_feedcounter (number_id, last) VALUES (%s, %s)
+    ON CONFLICT (number_id) DO UPDATE SET last = bots_feedcounter.last + excluded.last
+    RETURNING last"""
+_APPEND = """INSERT INTO bots_feedentry
+    (number_id, seq, kind, message_id, person_id, at, rating, comment)
+    VALUES (%s, %s, 'answer', %s, %s, %s, '', '')"""
+
+
+def append_answers(messages: Collection[Message], at: datetime) -> dict[str, int]:
+    """Number these settled messages, each in the feed of its own number; `seq` by message."""
+    by_number: dict[int, list[Message]] = defaultdict(list)
+    for message in messages:
+        by_number[message.number_id].append(message)
+    numbered: dict[str, int] = {}
+    for number_id, of_number in sorted(by_number.items()):
+        first = next_seq(number_id, len(of_number)) - len(of_number) + 1
+        numbered |= {message.pk: seq for seq, message in enumerate(of_number, start=first)}
+    moment = statements.moment(at)
+    statements.run_each(
+        _APPEND,
+        [
+            [message.number_id, numbered[message.pk], message.pk, message.person_id, moment]
+            for message in messages
+        ],
     )
+    return numbered
 
 
 def append_rating(message: Message, rating: str, comment: str) -> FeedEntry:

@@ -142,6 +142,12 @@ def end(message_id: str, attempt: int) -> None:
         logger.debug("journal_unwritten", message=message_id)
 
 
+def end_all(ended: Iterable[tuple[str, int, int]]) -> None:
+    for message_id, attempt, number_id in ended:
+        end(message_id, attempt)
+        wakeups.publish(wakeups.number_channel(number_id))
+
+
 def forget(message_ids: Iterable[str]) -> None:
     """Erase what these answers have said; without Valkey, their time (KEEP_SECONDS) does it."""
     keys = [_key(message_id) for message_id in message_ids]

@@ -17,7 +17,6 @@ from django.conf import settings
 
 from portal import embedded
 
-SLOTS = 4  # answers at the same time
 CONTEXT_TOKENS = 8192  # shared by the slots: 2,048 each
 ANSWER_TOKENS_AT_MOST = 1024
 PROMPT_CACHE_MEBIBYTES = 64  # the library's default would let it grow to 8 GiB
@@ -57,7 +56,7 @@ def parameters(path: Path, host: str, port: int) -> xllamacpp.CommonParams:
     chosen.hostnames = [host]
     chosen.port = port
     chosen.api_keys = [settings.LOCAL_MODEL_API_KEY]
-    chosen.n_parallel = SLOTS
+    chosen.n_parallel = settings.LOCAL_MODEL_SLOTS
     chosen.n_ctx = CONTEXT_TOKENS
     chosen.n_predict = ANSWER_TOKENS_AT_MOST
     chosen.cache_ram_mib = PROMPT_CACHE_MEBIBYTES

@@ -4,17 +4,20 @@ A message is settled once. The row, its place in the feed and what follows are w
 transaction; the write is fenced by the attempt, and a cancel that came first wins (rule 5).
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from bots import faults, feed, journal
+from bots.line import Waiting
 from bots.models import ApiKey, Message, Status
-from portal import nudges, wakeups
-from portal.models import ServiceNumber, State
+from portal import nudges, statements, wakeups
+from portal.models import State
 
 logger = structlog.get_logger(__name__)
 
@@ -39,11 +42,41 @@ def failure(code: int) -> Outcome:
     return Outcome(Status.FAILED, error_code=code)
 
 
+class Settling(NamedTuple):
+    """An attempt that has ended: the message as it was claimed, and what came of it."""
+
+    message: Message
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What one transaction has settled, and the questions whose turn it is after that."""
+
+    ids: frozenset[str]
+    next_in_line: list[Waiting]
+
+    @classmethod
+    def by(cls, ours: Sequence[Settling]) -> "Settled":
+        return cls(frozenset(message.pk for message, _outcome in ours), _next_in_line(ours))
+
+
+def settle_all(ended: Sequence[Settling]) -> Settled:
+    """Settle these attempts, as far as they are still ours, in one transaction.
+
+    Whoever calls it sees to what is next in line.
+    """
+    attempts = {message.pk: message.attempt for message, _outcome in ended}
+    with transaction.atomic():
+        ours = _settle([*ended], attempts)
+    return Settled.by(ours)
+
+
 def settle(message: Message, outcome: Outcome) -> bool:
     """Settle the attempt that `message` was claimed for; False where it is not ours any more."""
-    held = Message.objects.filter(pk=message.pk, status=Status.RUNNING, attempt=message.attempt)
-    with transaction.atomic():
-        return _write(held, message, _publishable(message, outcome))
+    settled = settle_all([Settling(message, outcome)])
+    nudge_all(settled.next_in_line)
+    return message.pk in settled.ids
 
 
 def cancel(message: Message, error_code: int | None = None, *, keeps_text: bool = True) -> bool:
@@ -54,24 +87,55 @@ def cancel(message: Message, error_code: int | None = None, *, keeps_text: bool 
     """
     keeps_text = keeps_text and not error_code
     partial = journal.text_so_far(message.pk, message.attempt) if keeps_text else ""
+    outcome = Outcome(Status.CANCELLED, answer=partial, error_code=error_code)
     with transaction.atomic():
-        unsettled = Message.objects.unsettled().filter(pk=message.pk)
-        outcome = Outcome(Status.CANCELLED, answer=partial, error_code=error_code)
-        stopped = _write(unsettled, message, _publishable(message, outcome))
-        if stopped:
+        ours = _settle([Settling(message, outcome)])
+        if ours:
             transaction.on_commit(lambda: wakeups.publish(STOPS_CHANNEL))
-    return stopped
+    nudge_all(_next_in_line(ours))
+    return bool(ours)
 
 
-def _publishable(message: Message, outcome: Outcome) -> Outcome:
-    """The outcome, or what is left of it where the number is suspended or closed.
+def nudge_all(waiting: Iterable[Waiting]) -> None:
+    for each in waiting:
+        nudges.nudge("bots.tasks.answer", each)
 
-    Locks the number against a suspension: it comes before this outcome or after it, never beside
-    it. Number, message, counter: always in this order, never a deadlock.
+
+def _settle(ended: list[Settling], attempts: dict[str, int] | None = None) -> list[Settling]:
+    """Settle what is unsettled of these: where attempts are given, running and by that attempt.
+
+    Locks numbers, messages, counters: always in this order and each in the order of their keys, so
+    that two who settle never wait for each other in a circle.
     """
-    numbers = ServiceNumber.objects.select_for_update(no_key=True)
-    state = numbers.values_list("state", flat=True).get(pk=message.number_id)
-    return _withheld(outcome) if state in (State.SUSPENDED, State.CLOSED) else outcome
+    publishes = _lock_numbers({message.number_id for message, _outcome in ended})
+    held = _lock_unsettled([message.pk for message, _outcome in ended])
+    ours = [
+        Settling(message, outcome if publishes[message.number_id] else _withheld(outcome))
+        for message, outcome in ended
+        if message.pk in held and (attempts is None or held[message.pk] == attempts[message.pk])
+    ]
+    if ours:
+        _write(ours, timezone.now())
+        transaction.on_commit(lambda: _announce(ours))
+    return ours
+
+
+def _lock_numbers(number_ids: set[int]) -> dict[int, bool]:
+    """Whether each may publish, locked against a suspension: that comes before this outcome or
+    after it, never beside it."""
+    ids = sorted(number_ids)
+    statement = f"""SELECT id, state FROM portal_servicenumber WHERE id IN ({statements.marks(ids)})
+        ORDER BY id {statements.locked()}"""  # noqa: S608 - placeholders alone
+    silent = (State.SUSPENDED, State.CLOSED)
+    return {number_id: state not in silent for number_id, state in statements.rows(statement, ids)}
+
+
+def _lock_unsettled(ids: list[str]) -> dict[str, int]:
+    """Those of these messages that are unsettled, locked: the attempt that runs, 0 if none does."""
+    statement = f"""SELECT id, CASE status WHEN 'running' THEN attempt ELSE 0 END FROM bots_message
+        WHERE id IN ({statements.marks(ids)}) AND status IN ('queued', 'running')
+        ORDER BY id {statements.locked()}"""  # noqa: S608 - placeholders alone
+    return dict(statements.rows(statement, ids))
 
 
 def _withheld(outcome: Outcome) -> Outcome:
@@ -86,41 +150,56 @@ def _withheld(outcome: Outcome) -> Outcome:
     )
 
 
-def _write(held: Any, message: Message, outcome: Outcome) -> bool:
-    """Lock the row by writing to it, then number it."""
-    now = timezone.now()
-    written = held.update(lease_until=None, claimed_by="", next_attempt_at=None, due_at=now)
-    if not written:
-        return False
-    seq = feed.next_seq(message.number_id)
-    Message.objects.filter(pk=message.pk).update(
-        status=outcome.status,
-        answer=outcome.answer,
-        error_code=outcome.error_code,
-        model=outcome.model,
-        finish_reason=outcome.finish_reason,
-        prompt_tokens=outcome.prompt_tokens,
-        completion_tokens=outcome.completion_tokens,
-        api_key=outcome.api_key,
-        answered_at=now,
-        seq=seq,
-    )
-    feed.append_answer(message, seq, now)
-    transaction.on_commit(lambda: _announce(message, outcome))
-    return True
+# One prepared statement for them all: by the ORM each row would cost as much as its answer.
+_UPDATE = """UPDATE bots_message SET
+    status = %s, answer = %s, error_code = %s, model = %s, finish_reason = %s, prompt_tokens = %s,
+    completion_tokens = %s, api_key_id = %s, answered_at = %s, seq = %s,
+    lease_until = NULL, claimed_by = '', next_attempt_at = NULL, due_at = %s
+    WHERE id = %s"""
 
 
-def _announce(message: Message, outcome: Outcome) -> None:
-    """After the commit: wake the readers, and the next question of the conversation."""
-    logger.info(
-        "message_settled",
-        message=message.pk,
-        status=outcome.status,
-        error_code=outcome.error_code,
-        attempt=message.attempt,
-    )
-    journal.end(message.pk, message.attempt)
-    wakeups.publish(wakeups.number_channel(message.number_id))
-    following = message.next_in_line()
-    if following:
-        nudges.nudge("bots.tasks.answer", following.pk)
+def _write(ours: list[Settling], now: datetime) -> None:
+    """The rows are locked already; the numbering is the last thing that anybody waits for."""
+    messages = [message for message, _outcome in ours]
+    numbered = feed.append_answers(messages, now)
+    at = statements.moment(now)
+    rows = [
+        [
+            *(outcome.status, outcome.answer, outcome.error_code, outcome.model),
+            *(outcome.finish_reason, outcome.prompt_tokens, outcome.completion_tokens),
+            *(outcome.api_key.pk if outcome.api_key else None, at, numbered[message.pk]),
+            *(at, message.pk),
+        ]
+        for message, outcome in ours
+    ]
+    statements.run_each(_UPDATE, rows)
+
+
+def _next_in_line(ours: Sequence[Settling]) -> list[Waiting]:
+    """The oldest question of each of these conversations that still wants an answer.
+
+    Read after the commit: a question that is accepted later than that finds its way free itself.
+    """
+    conversations = list({message.conversation_id for message, _outcome in ours})
+    if not conversations:
+        return []
+    statement = f"""SELECT conversation_id, id, number_id FROM bots_message
+        WHERE conversation_id IN ({statements.marks(conversations)})
+        AND status IN ('queued', 'running') ORDER BY position"""  # noqa: S608 - placeholders alone
+    first: dict[str, Waiting] = {}
+    for conversation, message_id, number_id in statements.rows(statement, conversations):
+        first.setdefault(conversation, Waiting(message_id, number_id))
+    return list(first.values())
+
+
+def _announce(ours: list[Settling]) -> None:
+    """After the commit: wake the readers."""
+    for message, outcome in ours:
+        logger.info(
+            "message_settled",
+            message=message.pk,
+            status=outcome.status,
+            error_code=outcome.error_code,
+            attempt=message.attempt,
+        )
+    journal.end_all([(message.pk, message.attempt, message.number_id) for message, _ in ours])

@@ -1,34 +1,34 @@
-"""Celery's doors into the robots: they carry ids only and return quietly where the row is gone."""
+"""Celery's doors into the robots: they carry ids only and return quietly where the row is gone.
 
-from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
+What waits for a provider does so on the worker's one loop, not in a thread of Celery's pool: the
+task ends as soon as the loop knows of it. Nothing is lost with that, because the row is the queue
+of record: it says what is claimed by whom, and a sweeper finds what nobody works on.
+"""
+
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from celery import shared_task
 
-from bots import answering, chat, erasing, key_checks, worker
-from bots.worker import NoWorker, Worker
-
-
-def _run(work: Callable[[Worker], Coroutine[Any, Any, None]]) -> None:
-    """Wait for work on the process's one asyncio loop.
-
-    Work that a stopping process lets go of is not lost: its row says so, and a sweeper looks.
-    """
-    with suppress(NoWorker, CancelledError):
-        current = worker.current()
-        current.run(work(current))
+from bots import chat, erasing, key_checks, worker
+from bots.line import Waiting
+from bots.worker import NoWorker
 
 
 @shared_task
-def answer(message_id: str) -> None:
-    _run(lambda current: answering.answer(message_id, current))
+def answer(*waiting: Any) -> None:
+    """Answer these messages: each an id, or an id with the id of its number."""
+    told = [Waiting(each, None) if isinstance(each, str) else Waiting(*each) for each in waiting]
+    with suppress(NoWorker):
+        worker.current().tell(told)
 
 
 @shared_task
-def check_key(key_id: str) -> None:
-    _run(lambda current: key_checks.check(key_id, current))
+def check_key(*key_ids: str) -> None:
+    with suppress(NoWorker):
+        for key_id in key_ids:
+            worker.current().begin(partial(key_checks.check, key_id))
 
 
 @shared_task

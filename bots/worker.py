@@ -1,9 +1,10 @@
 """What a worker process keeps running beside Celery's threads.
 
-One asyncio loop carries every provider call of the process; a task's thread only waits for its
-result. Database work goes to a small pool of threads, so 64 answers in flight need 8 connections.
-Beside the answers the loop runs three timers: renewing all leases in one statement, sweeping what
-is overdue (in every worker, so that no single process is needed for it), and the heartbeat.
+One asyncio loop carries every provider call of the process, hundreds of them at once; a task only
+tells the loop's desk what waits, and ends. Database work goes to a small pool of threads, so 500
+answers in flight need 8 connections. Beside the answers the loop runs three timers: renewing all
+leases in one statement, sweeping what is overdue (in every worker, so that no single process is
+needed for it), and the heartbeat.
 """
 
 import asyncio
@@ -12,16 +13,21 @@ import random
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import structlog
+import uvloop
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
 from bots import claims, keys, settlement
+from bots.desk import Desk
+from bots.line import Waiting
+from bots.models import Message
+from bots.plans import Plan
 from bots.provider import Provider
 from portal import nudges, outbox, wakeups
 from portal.models import WorkerHeartbeat
@@ -37,18 +43,22 @@ GRACE_SECONDS = 8.0
 LAST_WORD_SECONDS = 3.0
 
 
-class Worker:
-    """The answering side of one worker process."""
+Attempt = Callable[[Message, Plan | None, "Worker"], Coroutine[Any, Any, None]]
 
-    def __init__(self) -> None:
+
+class Worker:
+    """The answering side of one worker process; `attempt` is how a claimed message is answered."""
+
+    def __init__(self, attempt: Attempt) -> None:
         self.name = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         # The loop resolves names in its default executor: a slow name must not hold up the others.
         self._loop.set_default_executor(ThreadPoolExecutor(RESOLVER_THREADS))
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
-        self._held: dict[str, tuple[int, asyncio.Task[Any]]] = {}
+        self._attempt = attempt
         self._timers: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._work: set[asyncio.Task[None]] = set()
+        self.desk: Desk
         self.provider: Provider
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
 
@@ -62,6 +72,14 @@ class Worker:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run the coroutine on the loop and wait for it; nothing else is held meanwhile."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def tell(self, waiting: Iterable[Waiting]) -> None:
+        """These may be claimed; returns at once."""
+        self._loop.call_soon_threadsafe(self.desk.tell, [*waiting])
+
+    def begin(self, work: Callable[["Worker"], Coroutine[Any, Any, None]]) -> None:
+        """Start the work on the loop and return at once."""
+        self._loop.call_soon_threadsafe(self._begin_work, work)
 
     def stop(self) -> None:
         """Let answers finish for a while, hand back those that do not, and end the loop."""
@@ -84,23 +102,15 @@ class Worker:
 
         return await self._loop.run_in_executor(self._database, tidily)
 
-    def hold(self, message_id: str, attempt: int) -> None:
-        """Take the message into the lease renewal; the running task ends if the lease is lost."""
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("An answer is held by the task that writes it.")
-        self._held[message_id] = (attempt, task)
+    def _begin_work(self, work: Callable[["Worker"], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(work(self))
+        self._work.add(task)
+        task.add_done_callback(self._end_work)
 
-    def holds(self, message_id: str) -> bool:
-        return message_id in self._held
-
-    def release(self, message_id: str, attempt: int) -> None:
-        if self.holds(message_id) and self._held[message_id][0] == attempt:
-            del self._held[message_id]
-
-    @property
-    def is_stopping(self) -> bool:
-        return self._stopping
+    def _end_work(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("worker_task_failed", exc_info=error)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -108,29 +118,32 @@ class Worker:
 
     async def _begin(self) -> None:
         self.provider = Provider()
+        self.desk = Desk(self.name, self.database, self._answer)
         await self._timed(self._beat)
         timers: list[Coroutine[Any, Any, None]] = [
             self._every(settings.LEASE_RENEWAL_SECONDS, self._renew),
             self._every(settings.SWEEP_SECONDS, self._sweep, jitter=0.3),
             self._every(HEARTBEAT_SECONDS, self._beat),
             self._watch_stops(),
+            self.desk.claim(),
+            self.desk.write(),
         ]
         self._timers = [asyncio.create_task(timer) for timer in timers]
 
+    async def _answer(self, message: Message, plan: Plan | None) -> None:
+        await self._attempt(message, plan, self)
+
     async def _end(self) -> None:
-        self._stopping = True
-        running = [task for _attempt, task in self._held.values()]
-        if running:
-            await asyncio.wait(running, timeout=GRACE_SECONDS)
-        unfinished = [(pk, attempt) for pk, (attempt, _task) in self._held.items()]
+        unfinished, waiting = await self.desk.close(GRACE_SECONDS)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
-        await self._timed(lambda: self.database(claims.hand_back, unfinished))
+        given_back = await self._timed(lambda: self.database(claims.hand_back, unfinished))
         await self._timed(lambda: self.database(self._forget_heartbeat))
         if left:
             await asyncio.wait(left, timeout=LAST_WORD_SECONDS)
         await self.provider.aclose()
+        settlement.nudge_all([*waiting, *(given_back or [])])
 
     async def _every(
         self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]], jitter: float = 0.0
@@ -139,27 +152,24 @@ class Worker:
             await asyncio.sleep(seconds * random.uniform(1 - jitter, 1 + jitter))  # noqa: S311
             await self._timed(work)
 
-    async def _timed(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _timed(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
         """Run one tick. Whatever it dies of, and be it a bug, the timer ticks on."""
         tick = asyncio.create_task(work())
         await asyncio.wait([tick])
         if tick.cancelled():
-            return
+            return None
         error = tick.exception()
         if isinstance(error, DatabaseError | InterfaceError):
             logger.warning("worker_timer_failed", error=repr(error))
         elif error:
             logger.error("worker_timer_failed", exc_info=error)
+        return None if error else tick.result()
 
     async def _renew(self) -> None:
-        attempts = {pk: attempt for pk, (attempt, _task) in self._held.items()}
-        if not attempts:
-            return
-        for pk in await self.database(claims.renew, self.name, attempts):
-            held = self._held.get(pk)
-            if held and held[0] == attempts[pk]:
-                logger.info("lease_lost", message=pk, attempt=held[0])
-                held[1].cancel()
+        attempts = self.desk.attempts()
+        if attempts:
+            for pk in await self.database(claims.renew, self.name, attempts):
+                self.desk.lose(pk, attempts[pk])
 
     async def _watch_stops(self) -> None:
         """A stop anywhere makes us look at once which of our answers are still wanted."""
@@ -175,23 +185,21 @@ class Worker:
         await self._timed(self._deliver_outbox)
 
     async def _sweep_messages(self) -> None:
-        """Nudge what is overdue, as far as there is room here: more would only fill the broker."""
-        room = settings.WORKER_CONCURRENCY - len(self._held)
-        overdue = await self.database(claims.take_overdue, room) if room > 0 else []
-        if overdue:
-            logger.info("swept", messages=len(overdue))
-        for message_id in overdue:
-            await self._nudge("bots.tasks.answer", message_id)
+        """Take what is overdue, as far as there is room here: the rest is for other workers."""
+        while (wanted := min(self.desk.wants, claims.SWEEP_BATCH)) > 0:
+            overdue = await self.database(claims.take_overdue, wanted)
+            if overdue:
+                logger.info("swept", messages=len(overdue))
+            self.desk.tell(overdue)
+            if len(overdue) < wanted:
+                return
 
     async def _sweep_keys(self) -> None:
         for key_id in await self.database(keys.take_overdue_checks):
-            await self._nudge("bots.tasks.check_key", key_id)
+            nudges.nudge("bots.tasks.check_key", key_id)
 
     async def _deliver_outbox(self) -> None:
         await self.database(outbox.deliver)
-
-    async def _nudge(self, task: str, *args: Any) -> None:
-        await self._loop.run_in_executor(self._database, nudges.nudge, task, *args)
 
     async def _beat(self) -> None:
         await self.database(self._keep_heartbeat)
@@ -211,9 +219,9 @@ class _Current:
     worker: Worker | None = None
 
 
-def start_current() -> None:
+def start_current(attempt: Attempt) -> None:
     """Begin answering in this process."""
-    _Current.worker = Worker()
+    _Current.worker = Worker(attempt)
     _Current.worker.start()
 
 

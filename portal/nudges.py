@@ -2,11 +2,15 @@
 
 Rule 1 of the promise: the database row is the queue of record. A nudge is sent after the commit,
 with a short timeout; one that fails is logged, and the sweepers find the row.
-A broker that hangs must not hold a thread, so publishing has connections of its own with short
-timeouts; a worker's reading connection has none, because it waits for ever by design.
+A broker that hangs must not hold a thread for long, so publishing has connections of its own with
+short timeouts; a worker's reading connection has none, because it waits for ever by design.
 """
 
+import atexit
+import os
+import threading
 import time
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,10 +19,15 @@ from celery import current_app
 from kombu import Connection, pools
 from kombu.exceptions import OperationalError
 
+from portal.hold import at_the_end
+
 logger = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 1.0
 BROKER_SECONDS = 0.5
+FLUSH_SECONDS = 1.0
+TOGETHER_AT_MOST = 100  # items in one message
+WAITING_AT_MOST = 10_000
 
 
 class _Broker:
@@ -37,17 +46,79 @@ def _connection() -> Connection:
     return current_app.connection_for_write(transport_options=options)
 
 
-def nudge(task_name: str, *args: Any) -> bool:
-    """Send the task's message once; returns whether the broker took it."""
+def send(task_name: str, *items: Any) -> bool:
+    """Send the task's message and wait for the broker; returns whether it took it."""
     if time.monotonic() < _Broker.away_until:
         return False
     try:
         with pools.producers[_connection()].acquire(block=True, timeout=BROKER_SECONDS) as producer:
             current_app.send_task(
-                task_name, args=args, producer=producer, retry=False, ignore_result=True
+                task_name, args=items, producer=producer, retry=False, ignore_result=True
             )
     except (OperationalError, OSError) as error:
         _Broker.away_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("nudge_failed", task=task_name, error=type(error).__name__)
         return False
     return True
+
+
+class Sender:
+    """Sends from a thread of its own: nobody who nudges waits for a broker, however it is.
+
+    Nudges of one task that wait at the same time travel together, as one message.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[Any]] = {}
+        self._changed = threading.Condition()
+        self._is_sending = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, task_name: str, items: Sequence[Any]) -> None:
+        """What does not fit any more is left to the sweepers."""
+        with self._changed:
+            waiting = self._waiting.setdefault(task_name, [])
+            if len(waiting) < WAITING_AT_MOST:
+                waiting.extend(items)
+            if self._thread is None:
+                self._start()
+            self._changed.notify()
+
+    def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+        """Wait until all is sent, or for so long."""
+        until = time.monotonic() + seconds
+        while (self._waiting or self._is_sending) and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
+        self._thread.start()
+        atexit.register(self.flush)
+        at_the_end(self.flush)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._is_sending = False
+                self._changed.wait_for(lambda: self._waiting)
+                task_name, items = self._waiting.popitem()
+                self._is_sending = True
+            for start in range(0, len(items) or 1, TOGETHER_AT_MOST):
+                send(task_name, *items[start : start + TOGETHER_AT_MOST])
+
+
+_sender = Sender()
+
+
+def _forget_thread() -> None:
+    """A forked process has none of its parent's threads, and owes nobody its parent's nudges."""
+    global _sender  # noqa: PLW0603
+    _sender = Sender()
+
+
+os.register_at_fork(after_in_child=_forget_thread)
+
+
+def nudge(task_name: str, *items: Any) -> None:
+    """Have the task's message sent, with whatever else its task has to be told by then."""
+    _sender.put(task_name, items)

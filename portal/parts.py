@@ -15,6 +15,7 @@ from portal.supervisor import Part
 
 # An installation is one directory, wherever `up` was called from.
 ENVIRONMENT = {"PYTHONPATH": str(BASE_DIR)}
+WORKER_THREADS = 4
 
 
 class PartMissingError(Exception):
@@ -82,7 +83,8 @@ def local_model() -> Part:
 
 
 def worker() -> Part:
-    options = ["--pool", "threads", "--concurrency", str(settings.WORKER_CONCURRENCY)]
+    # Tasks are brief: what waits for a provider does so on the worker's own loop.
+    options = ["--pool", "threads", "--concurrency", str(WORKER_THREADS)]
     # Workers need not know of each other: claims in the database keep them apart.
     options += ["--without-gossip", "--without-mingle"]
     return _python("worker", ["-m", "celery", "-A", "portal", "worker", *options, *_level()], 15)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import embedded
 from portal.account_settings import *  # noqa: F403 - what no environment changes
+from portal.answering_settings import *  # noqa: F403
 from portal.environment import (
     BASE_DIR,
     boolean,
@@ -169,7 +170,6 @@ CELERY_BROKER_URL = url(
     ["redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp", "sentinel"],
 )
 CACHES = {"default": {"BACKEND": "portal.cache.ValkeyCache", "KEY_PREFIX": "fw:cache"}}
-WORKER_CONCURRENCY = integer("WORKER_CONCURRENCY", 64, at_least=1)
 WEB_THREADS = integer("WEB_THREADS", 4, at_least=1)
 WEB_WORKERS = integer("WEB_WORKERS", 1, at_least=1)
 
@@ -263,18 +263,6 @@ SANDBOX_ASKS_PER_OWNER_AND_DAY = integer("SANDBOX_ASKS_PER_OWNER_AND_DAY", 200, 
 PENDING_PER_PERSON = integer("PENDING_PER_PERSON", 20, at_least=1)
 CALL_LOG_DAYS = integer("CALL_LOG_DAYS", 30, at_least=1)
 CALL_LOG_ROWS = integer("CALL_LOG_ROWS", 5_000_000, at_least=1000)
-
-# Answering (the rules are in docs/decisions/0002) ------------------------------------------------
-
-LEASE_SECONDS = seconds("LEASE_SECONDS", 20, at_least=2)
-LEASE_RENEWAL_SECONDS = seconds("LEASE_RENEWAL_SECONDS", 5, at_least=0.5)
-SWEEP_SECONDS = seconds("SWEEP_SECONDS", 5, at_least=0.2)
-NUDGE_AGAIN_SECONDS = seconds("NUDGE_AGAIN_SECONDS", 10, at_least=0.5)
-ATTEMPTS_AT_MOST = integer("ATTEMPTS_AT_MOST", 5, at_least=1)
-FIRST_TOKEN_SECONDS = seconds("FIRST_TOKEN_SECONDS", 60, at_least=0.1)
-BETWEEN_TOKENS_SECONDS = seconds("BETWEEN_TOKENS_SECONDS", 30, at_least=0.1)
-ANSWER_SECONDS = seconds("ANSWER_SECONDS", 300, at_least=1)
-ANSWER_CHARACTERS_AT_MOST = integer("ANSWER_CHARACTERS_AT_MOST", 200_000, at_least=100)
 
 # Outbound calls, and the model that ships with the platform ---------------------------------------
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.test import Client, TransactionTestCase
 from django.utils import translation
 from rest_framework.test import APIClient
 
+from bots import answering
 from bots.worker import Worker
 from ddio_api import call_log, granting, tokens
 from portal import app_records, nudges, parts, valkey
@@ -97,24 +98,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> call_log.CallLog:
     return call_log.log
 
 
-_NUDGE = nudges.nudge
-
-
-@pytest.fixture
-def real_nudge(nudged: list[tuple[Any, ...]]) -> Callable[..., bool]:
-    """The nudge that does reach for a broker."""
-    nudges._Broker.away_until = 0.0
-    return _NUDGE
-
-
 @pytest.fixture(autouse=True)
 def nudged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Nudges are collected instead of sent; the process tests are about the real broker."""
     sent: list[tuple[Any, ...]] = []
 
-    def collect(task_name: str, *args: Any) -> bool:
-        sent.append((task_name, *args))
-        return True
+    def collect(task_name: str, *items: Any) -> None:
+        sent.append((task_name, *items))
 
     monkeypatch.setattr(nudges, "nudge", collect)
     return sent
@@ -227,7 +217,7 @@ def upstream(settings: Any) -> Iterator[Upstream]:
 @pytest.fixture
 def worker(transactional_db: None) -> Iterator[Worker]:
     """A worker's loop and timers in this process, without Celery in front."""
-    running = Worker()
+    running = Worker(answering.attempt)
     running.start()
     yield running
     running.stop()

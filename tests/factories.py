@@ -63,6 +63,8 @@ def question(made: ServiceNumber, text: str = "Hello?", **fields: Any) -> chat.Q
 
 def message(made: ServiceNumber, text: str = "Hello?", **fields: Any) -> Message:
     """An accepted, unanswered question."""
+    if "given" in fields:
+        fields.setdefault("channel", Channel.OPENAI)
     return chat.ask(question(made, text, **fields))
 
 

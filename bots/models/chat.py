@@ -167,6 +167,8 @@ class Message(models.Model):
     api_key = models.ForeignKey("bots.ApiKey", models.SET_NULL, null=True, related_name="+")
 
     attempt = models.PositiveSmallIntegerField(default=0)
+    # So many of the attempts ended because their worker was told to stop.
+    handed_back = models.PositiveSmallIntegerField(default=0, db_default=0)
     claimed_by = models.CharField(max_length=120, blank=True)
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(null=True)
@@ -209,7 +211,7 @@ class Message(models.Model):
     def is_settled(self) -> bool:
         return self.status not in UNSETTLED
 
-    def next_in_line(self) -> "Message | None":
-        """The oldest question of this conversation that still wants an answer."""
-        line = Message.objects.unsettled().filter(conversation=self.conversation_id)
-        return line.order_by("position").first()
+    @property
+    def tries(self) -> int:
+        """The attempts that count against the cap: not those that a stopping worker gave back."""
+        return self.attempt - self.handed_back

@@ -60,6 +60,8 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     removed_at = models.DateTimeField(null=True, editable=False)
 
+    LOCAL_LANE = "local"
+
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
@@ -71,6 +73,11 @@ class ApiKey(models.Model):
         if self.label or self.is_local:
             return self.label or gettext("Built-in model")
         return urlsplit(self.base_url).hostname or self.pk
+
+    @property
+    def lane(self) -> str:
+        """What calls with this key are counted with: the built-in model is one for all numbers."""
+        return self.LOCAL_LANE if self.is_local else self.pk
 
     def seal(self, api_key: str) -> None:
         self.sealed = vault.seal(api_key, row_id=self.pk, base_url=self.base_url)

@@ -18,9 +18,3 @@ class Prompt(models.Model):
 
     def __str__(self) -> str:
         return self.message_id
-
-    @classmethod
-    def of(cls, message: Message) -> "Prompt | None":
-        """The message's own; it is read once and then kept with the message."""
-        found: Prompt | None = getattr(message, "prompt", None)
-        return found

@@ -1,7 +1,5 @@
 """From a claimed question to a settled answer; the provider is faked at its HTTP edge."""
 
-import asyncio
-import time
 from datetime import timedelta
 
 import pytest
@@ -10,10 +8,13 @@ from django.utils import timezone
 
 from bots import answering, journal, settlement
 from bots.chat import Given
+from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Robot, Status
 from bots.provider import ProviderFault
+from bots.worker import Worker
 from portal import wakeups
 from tests import factories
+from tests.bots.at_work import answer_now, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,7 +24,7 @@ def use_model(number, model: str) -> None:
 
 
 def answer(worker, message: Message) -> Message:
-    worker.run(answering.answer(message.pk, worker))
+    answer_now(worker, message.pk)
     return Message.objects.get(pk=message.pk)
 
 
@@ -145,10 +146,10 @@ def test_a_cancel_stops_the_upstream_call(number, upstream, worker):
     use_model(number, "slow")
     factories.key(number, upstream.url)
     message = factories.message(number)
-    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    worker.tell([Waiting(message.pk, number.pk)])
     wait_for(lambda: journal.text_so_far(message.pk, 1))
     settlement.cancel(Message.objects.get(pk=message.pk))
-    running.result(timeout=5)
+    wait_for(lambda: not worker.desk.attempts())
     stored = Message.objects.get(pk=message.pk)
     assert stored.status == Status.CANCELLED
     assert stored.answer.startswith("1")
@@ -159,54 +160,56 @@ def test_a_lost_lease_stops_the_attempt(number, upstream, worker, settings):
     use_model(number, "slow")
     factories.key(number, upstream.url)
     message = factories.message(number)
-    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    worker.tell([Waiting(message.pk, number.pk)])
     wait_for(lambda: journal.text_so_far(message.pk, 1))
     Message.objects.update(claimed_by="another", attempt=2)
     wakeups.publish(settlement.STOPS_CHANNEL)
-    running.result(timeout=5)
+    wait_for(lambda: not worker.desk.attempts())
     assert Message.objects.get(pk=message.pk).claimed_by == "another"
 
 
-def test_a_worker_that_stops_hands_its_answers_back(number, upstream, settings, monkeypatch):
+def test_a_worker_that_stops_hands_its_answers_back(number, upstream, nudged, monkeypatch):
     monkeypatch.setattr("bots.worker.GRACE_SECONDS", 0.2)
     use_model(number, "slow")
     factories.key(number, upstream.url)
     message = factories.message(number)
-    leaving = answering.Worker()
+    leaving = Worker(answering.attempt)
     leaving.start()
-    asyncio.run_coroutine_threadsafe(answering.answer(message.pk, leaving), leaving._loop)
+    leaving.tell([Waiting(message.pk, number.pk)])
     wait_for(lambda: journal.text_so_far(message.pk, 1))
+    nudged.clear()
     leaving.stop()
     stored = Message.objects.get(pk=message.pk)
     assert (stored.status, stored.claimed_by) == (Status.QUEUED, "")
     assert stored.due_at <= timezone.now() + timedelta(seconds=1)
+    assert ("bots.tasks.answer", Waiting(message.pk, number.pk)) in nudged
+
+
+def test_what_a_stopping_worker_gave_back_is_no_try(number, upstream, worker):
+    factories.key(number, upstream.url)
+    message = factories.message(number, "ping")
+    Message.objects.update(attempt=7, handed_back=7)
+    assert answer(worker, message).answer == "You said: ping"
 
 
 def test_an_answer_is_kept_while_the_database_is_away(number, upstream, worker, monkeypatch):
     factories.key(number, upstream.url)
     message = factories.message(number, "ping")
-    settle, away = settlement.settle, [OperationalError("away"), OperationalError("away")]
+    settle, away = settlement.settle_all, [OperationalError("away"), OperationalError("away")]
 
     def settle_later(*args):
         if away:
             raise away.pop()
         return settle(*args)
 
-    monkeypatch.setattr(settlement, "settle", settle_later)
+    monkeypatch.setattr(settlement, "settle_all", settle_later)
     assert answer(worker, message).answer == "You said: ping"
     assert upstream.calls()["total"] == 1
 
 
-def test_the_sweeper_nudges_what_is_overdue(number, worker, nudged, settings):
-    message = factories.message(number)
+def test_the_sweeper_takes_what_is_overdue(number, upstream, worker):
+    factories.key(number, upstream.url)
+    message = factories.message(number, "ping")
     Message.objects.update(due_at=timezone.now())
-    nudged.clear()
     worker.run(worker._sweep())
-    assert ("bots.tasks.answer", message.pk) in nudged
-
-
-def wait_for(true, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+    wait_for(lambda: Message.objects.get(pk=message.pk).answer == "You said: ping")

@@ -27,7 +27,7 @@ def test_it_writes_the_question_and_its_pending_answer(number):
 @pytest.mark.django_db(transaction=True)
 def test_it_nudges_a_worker_after_the_commit(number, nudged):
     message = factories.message(number)
-    assert nudged == [("bots.tasks.answer", message.pk)]
+    assert nudged == [("bots.tasks.answer", (message.pk, number.pk))]
 
 
 def test_it_continues_the_persons_latest_open_conversation(number):

@@ -54,7 +54,7 @@ def test_the_script_gets_the_message_and_its_conversation(writer, number):
 def test_a_worker_is_nudged(writer, number, nudged, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         talking.ask(writer, number)
-    assert nudged == [("bots.tasks.answer", Message.objects.get().pk)]
+    assert nudged == [("bots.tasks.answer", (Message.objects.get().pk, number.pk))]
 
 
 def test_without_a_conversation_a_new_one_begins(writer, number):

@@ -8,6 +8,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from bots import claims, settlement
+from bots.line import Waiting
 from bots.models import Message, Status
 from bots.settlement import Outcome
 from tests import factories
@@ -53,7 +54,7 @@ def test_settling_nudges_the_next_question_in_line(
     claimed = claims.claim(first.pk, "w1")
     with django_capture_on_commit_callbacks(execute=True):
         settlement.settle(claimed, ANSWERED)
-    assert nudged == [("bots.tasks.answer", second.pk)]
+    assert nudged == [("bots.tasks.answer", Waiting(second.pk, number.pk))]
 
 
 def test_a_worker_that_lost_its_lease_settles_nothing(number):
@@ -116,7 +117,7 @@ def test_a_fresh_message_is_left_to_its_nudge(number):
 def test_sweepers_find_what_was_never_claimed_but_only_one_of_them(number):
     pk = factories.message(number).pk
     Message.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert claims.take_overdue() == [pk]
+    assert claims.take_overdue() == [Waiting(pk, number.pk)]
     assert claims.take_overdue() == []
 
 
@@ -124,14 +125,14 @@ def test_sweepers_find_abandoned_messages(number):
     pk = factories.message(number).pk
     claims.claim(pk, "w1")
     expire_leases()
-    assert claims.take_overdue() == [pk]
+    assert claims.take_overdue() == [Waiting(pk, number.pk)]
 
 
 def test_sweepers_leave_questions_behind_an_unsettled_one(number):
     first = factories.message(number).pk
     factories.message(number)
     Message.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert claims.take_overdue() == [first]
+    assert claims.take_overdue() == [Waiting(first, number.pk)]
 
 
 def claim_apart(pk: str) -> bool:

@@ -58,7 +58,7 @@ def turn(role: str, content: str) -> dict[str, str]:
 def given(number, *turns) -> list[str]:
     """What the model is shown of these turns, the robot's own prompt first."""
     message = factories.message(number, "Now?", given=Given([turn(*each) for each in turns]))
-    return [each["content"] for each in context.build(number.robot, message)]
+    return [each["content"] for each in context.build(number.robot, message, message.prompt)]
 
 
 def test_it_shows_the_turns_that_were_given_instead_of_a_conversation(number):

@@ -24,6 +24,7 @@ from bots import (
     settlement,
     tasks,
 )
+from bots.line import Waiting
 from bots.models import (
     Conversation,
     FeedEntry,
@@ -38,7 +39,7 @@ from bots.settlement import Outcome
 from portal import wakeups
 from portal.models import AuditEntry
 from tests import factories
-from tests.bots.test_answering import wait_for
+from tests.bots.at_work import wait_for
 from tests.ddio_api.answers import apart, settle, settled
 
 pytestmark = pytest.mark.django_db
@@ -206,10 +207,10 @@ def test_the_upstream_is_closed_and_what_it_said_last_is_forgotten(
     factories.key(number, upstream.url)
     message = factories.message(number)
     monkeypatch.setattr(journal.Writer, "close", close_late(journal.Writer.close))
-    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    worker.tell([Waiting(message.pk, number.pk)])
     wait_for(lambda: journal.text_so_far(message.pk, 1))
     erase(number)
-    running.result(timeout=5)
+    wait_for(lambda: not worker.desk.attempts())
     wait_for(lambda: upstream.calls()["aborted"] == 1)
     assert (words(), journals()) == ({("", None, "")}, [])
 

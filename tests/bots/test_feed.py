@@ -21,8 +21,8 @@ def late_commits(monkeypatch):
     """Between an entry's number and its commit there is time for the others to overtake it."""
     numbered = feed.next_seq
 
-    def slowly(number_id: int) -> int:
-        seq = numbered(number_id)
+    def slowly(number_id: int, count: int = 1) -> int:
+        seq = numbered(number_id, count)
         time.sleep(random.uniform(0, 0.02))
         return seq
 

@@ -2,16 +2,17 @@
 
 import pytest
 
-from bots import tasks, worker
-from bots.models import Message, Status
+from bots import answering, tasks, worker
+from bots.models import ApiKey, Message, Status
 from tests import factories
+from tests.bots.at_work import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def current():
-    worker.start_current()
+    worker.start_current(answering.attempt)
     yield worker.current()
     worker.stop_current()
 
@@ -19,14 +20,20 @@ def current():
 def test_the_answer_task_answers(number, upstream, current):
     factories.key(number, upstream.url)
     tasks.answer(factories.message(number, "ping").pk)
-    assert Message.objects.get().answer == "You said: ping"
+    wait_for(lambda: Message.objects.get().answer == "You said: ping")
+
+
+def test_the_answer_task_answers_many(number, upstream, current):
+    factories.key(number, upstream.url)
+    asked = [factories.message(number, open_id=f"person-{index}") for index in range(3)]
+    tasks.answer(*[[message.pk, number.pk] for message in asked])
+    wait_for(lambda: Message.objects.filter(status=Status.DONE).count() == 3)
 
 
 def test_the_check_task_checks(number, upstream, current):
     key = factories.key(number, upstream.url, status="pending")
     tasks.check_key(key.pk)
-    key.refresh_from_db()
-    assert key.status == "valid"
+    wait_for(lambda: ApiKey.objects.get().status == "valid")
 
 
 def test_a_row_that_is_gone_is_no_error(current):

@@ -7,13 +7,15 @@ import time
 import pytest
 from django.db import OperationalError
 
-from bots import answering, claims, journal
+from bots import claims, journal
+from bots.line import Waiting
 from bots.models import Message
 from portal import nudges, parts
 from portal.embedded import free_port
 from portal.models import WorkerHeartbeat
 from tests import factories
-from tests.bots.test_answering import use_model, wait_for
+from tests.bots.at_work import wait_for
+from tests.bots.test_answering import use_model
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,45 +47,35 @@ def test_what_a_worker_still_answers_it_does_not_claim_again(number, upstream, w
     use_model(number, "slow")
     factories.key(number, upstream.url)
     message = factories.message(number)
-    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    worker.tell([Waiting(message.pk, number.pk)])
     wait_for(lambda: journal.text_so_far(message.pk, 1))
     Message.objects.update(lease_until=message.asked_at)
-    worker.run(answering.answer(message.pk, worker))
+    worker.tell([Waiting(message.pk, number.pk)])
+    worker.run(asyncio.sleep(0.1))
     assert Message.objects.get().attempt == 1
-    running.cancel()
+    worker._loop.call_soon_threadsafe(worker.desk.lose, message.pk, 1)
 
 
-def test_the_end_of_an_old_attempt_does_not_let_go_of_a_newer_one(worker):
-    async def scene() -> bool:
-        worker.hold("msg", 2)
-        worker.release("msg", 1)
-        return worker.holds("msg")
-
-    assert worker.run(scene())
-    worker._held.clear()
-
-
-def test_a_full_worker_sweeps_nothing(number, worker, nudged, settings):
+def test_a_full_worker_sweeps_nothing(number, worker, settings):
     settings.WORKER_CONCURRENCY = 0
     factories.message(number)
     Message.objects.update(due_at=Message.objects.get().asked_at)
-    nudged.clear()
     worker.run(worker._sweep_messages())
-    assert nudged == []
     assert len(claims.take_overdue()) == 1
 
 
-def test_a_broker_that_hangs_holds_a_nudge_for_a_moment_only(real_nudge, tmp_path, monkeypatch):
+def test_a_broker_that_hangs_holds_a_nudge_for_a_moment_only(tmp_path, monkeypatch):
+    nudges._Broker.away_until = 0.0
     port = free_port()
     options = ["--port", str(port), "--dir", str(tmp_path), "--save", ""]
     server = subprocess.Popen([parts._valkey_server(), *options], stdout=subprocess.DEVNULL)
     monkeypatch.setattr(nudges.current_app.conf, "broker_url", f"redis://127.0.0.1:{port}/0")
     monkeypatch.setattr(nudges.current_app.conf, "broker_write_url", f"redis://127.0.0.1:{port}/0")
     nudges._connection.cache_clear()
-    wait_for(lambda: real_nudge("bots.tasks.answer", "msg_x"))
+    wait_for(lambda: nudges.send("bots.tasks.answer", "msg_x"))
     server.send_signal(subprocess.signal.SIGSTOP)
     began = time.monotonic()
-    taken = real_nudge("bots.tasks.answer", "msg_x")
+    taken = nudges.send("bots.tasks.answer", "msg_x")
     took = time.monotonic() - began
     server.kill()
     server.wait()

@@ -6,11 +6,12 @@ import time
 import pytest
 from django.db import OperationalError
 
-from bots import answering, settlement
+from bots import settlement
 from bots.models import Conversation, Message, Person, Prompt, Robot, Status
 from portal import credentials
 from portal.hold import HeldResponse, stopping
 from tests import factories
+from tests.bots.at_work import answer_now
 from tests.ddio_api.answers import fail, once_asked, settle
 from tests.ddio_api.openai_client import user
 
@@ -115,7 +116,7 @@ def test_a_real_worker_answers_it(openai_of_alice, number, upstream, worker):
     factories.key(number, upstream.url)
     Robot.objects.update(answer_tokens=100)
 
-    with once_asked(lambda message: worker.run(answering.answer(message.pk, worker))):
+    with once_asked(lambda message: answer_now(worker, message.pk)):
         answer = openai_of_alice.ask(messages=TURNS, max_completion_tokens=9, max_tokens=20)
     sent = upstream.calls()["last"]["body"]
     assert answer.json()["choices"][0]["message"]["content"] == "You said: Two?\n!"

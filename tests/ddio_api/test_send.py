@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bots import answering
 from bots.models import Conversation, Message, Person
 from portal.hold import HeldResponse
 from tests import factories
+from tests.bots.at_work import answer_now
 from tests.conftest import DdioClient, ddio_client
 from tests.ddio_api.answers import apart, fail, settle, soon
 
@@ -39,9 +39,9 @@ def test_it_accepts_a_question_at_once(client_of_alice):
 
 
 @WAITING
-def test_it_nudges_a_worker(client_of_alice, nudged):
+def test_it_nudges_a_worker(client_of_alice, number, nudged):
     message_id = send(client_of_alice).json()["result"]["messageID"]
-    assert nudged == [("bots.tasks.answer", message_id)]
+    assert nudged == [("bots.tasks.answer", (message_id, number.pk))]
 
 
 def test_it_takes_ddios_own_form_of_a_message(client_of_alice):
@@ -250,7 +250,7 @@ def test_fifty_parallel_requests_with_one_key_are_one_message(number):
 def test_a_real_worker_answers_it(client_of_alice, number, upstream, worker):
     factories.key(number, upstream.url)
     asked = send(client_of_alice, "ping").json()["result"]["messageID"]
-    worker.run(answering.answer(asked, worker))
+    answer_now(worker, asked)
     item = client_of_alice.get(f"chat/feedback/{asked}").json()["result"]
     assert (item["answer"], item["model"]) == ("You said: ping", "echo")
 

@@ -191,7 +191,8 @@ def test_make_alone_says_what_can_be_made():
 
 
 def test_the_example_names_every_variable_that_the_settings_read():
-    settings = (BASE_DIR / "portal" / "settings.py").read_text()
+    files = ["settings.py", "answering_settings.py"]
+    settings = "".join((BASE_DIR / "portal" / name).read_text() for name in files)
     readers = "env.str|boolean|choice|integer|mail_server|number|ports|seconds|time_zone|url|words"
     names = set(re.findall(rf'\b(?:{readers})\(\s*"([A-Z_]+)"', settings))
     example = (BASE_DIR / ".env.example").read_text()

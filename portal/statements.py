@@ -1,0 +1,48 @@
+"""Statements composed by hand, for the few places where the ORM costs more than the work itself.
+
+Both databases understand them: what only PostgreSQL needs (row locks) comes from here, because
+SQLite has one writer at a time, and begins every transaction as that writer.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+
+def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run it; what it returns."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
+
+
+def run_each(statement: str, values: Sequence[Sequence[Any]]) -> None:
+    """Run it once for each of these, in one round trip where the database has such."""
+    with connection.cursor() as cursor:
+        if len(values) == 1:
+            cursor.execute(statement, values[0])
+        else:
+            cursor.executemany(statement, values)
+
+
+def marks(values: Sequence[Any]) -> str:
+    """The placeholders for a list of values."""
+    return ", ".join(["%s"] * len(values))
+
+
+def moment(at: datetime) -> Any:
+    """The value for a column that holds a time."""
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+def locked(*, waiting: bool = True) -> str:
+    """The clause that locks the rows of a SELECT, or, not `waiting`, passes over locked ones.
+
+    It does not keep others from referring to the rows.
+    """
+    if connection.vendor != "postgresql":
+        return ""
+    return "FOR NO KEY UPDATE" if waiting else "FOR NO KEY UPDATE SKIP LOCKED"
