@@ -2,14 +2,15 @@
 
 A reader's place is (attempt, offset in characters). It says nothing of the journal's own ids, so a
 reader goes on at his place after a reconnect, a flushed Valkey or another web process, without gap
-and without repeat. What the journal lost is made good from the row at the end.
+and without repeat. What the journal lost is made good by its next whole entry, or from the row at
+the end.
 """
 
 import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
@@ -18,8 +19,9 @@ from bots import journal
 from bots.journal import Piece
 from bots.models import Message
 from portal import valkey, wakeups
+from portal.wakeups import Woken
 
-HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 14.0  # promised are 15
 LOOK_SECONDS = 5.0
 LOOK_SECONDS_WITHOUT_JOURNAL = 1.0
 _PLACE = re.compile(r"(\d{1,5})-(\d{1,9})(-end)?", re.ASCII)
@@ -71,7 +73,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Quiet:
-    """Nothing new for HEARTBEAT_SECONDS."""
+    """No text for HEARTBEAT_SECONDS: every door says a word that it is still there."""
 
 
 @dataclass(frozen=True)
@@ -110,32 +112,46 @@ class Follower:
         return self._events(listening, ended)
 
     async def _events(
-        self,
-        listening: AbstractAsyncContextManager[asyncio.Event],
-        ended: Callable[[], bool],
+        self, listening: AbstractAsyncContextManager[Woken], ended: Callable[[], bool]
     ) -> AsyncGenerator[Event, None]:
         async with listening as woken:
             while not (self._finished or ended()):
+                is_settled = wakeups.SETTLED in woken.heard
                 woken.clear()
-                pieces = await self._new_pieces()
-                events = self._from_journal(pieces)
-                if any(piece.is_end for piece in pieces) or self._should_look():
-                    events += await self._look()
-                for event in events or self._heartbeat():
+                for event in self._from_journal(await self._new_pieces()):
                     yield event
+                if is_settled or self._should_look():
+                    async with aclosing(self._look()) as events:
+                        async for event in events:
+                            yield event
+                if self._is_quiet():
+                    yield Quiet()
                 if not self._finished:
                     await self._doze(woken)
 
     def _should_look(self) -> bool:
         return time.monotonic() - self._looked_at >= self._patience
 
-    async def _look(self) -> list[Event]:
-        """The end of the story where the row is settled, or gone; otherwise nothing."""
+    async def _look(self) -> AsyncGenerator[Event, None]:
+        """The end of the story where the row is settled, or gone; otherwise how it stands.
+
+        However long the database takes, the reader hears that we are there.
+        """
         self._looked_at = time.monotonic()
+        loading = asyncio.ensure_future(self._load())
         try:
-            message = await self._load()
+            while not (await asyncio.wait([loading], timeout=self._until_heartbeat()))[0]:
+                if self._is_quiet():
+                    yield Quiet()
+            events = self._from_look(loading.result())
         except (OperationalError, InterfaceError):
-            return []  # the database is away for a while; the journal goes on
+            return  # the database is away for a while; the journal goes on
+        finally:
+            loading.cancel()
+        for event in events:
+            yield event
+
+    def _from_look(self, message: Message | None) -> list[Event]:
         if message is None:
             self._finished = True
             return []
@@ -143,20 +159,23 @@ class Follower:
             return self._from_row(message)
         return [Waiting(message)] if self._tells_waiting else []
 
-    def _heartbeat(self) -> list[Event]:
-        """A sign of life where nothing was said for a while."""
-        if time.monotonic() - self._spoke_at < HEARTBEAT_SECONDS:
-            return []
+    def _is_quiet(self) -> bool:
+        """Whether it is time for a sign of life. Only text is one for every door."""
+        if self._finished or self._until_heartbeat() > 0:
+            return False
         self._spoke_at = time.monotonic()
-        return [Quiet()]
+        return True
+
+    def _until_heartbeat(self) -> float:
+        return max(0.0, self._spoke_at + HEARTBEAT_SECONDS - time.monotonic())
 
     @property
     def _patience(self) -> float:
         return LOOK_SECONDS if self._journal_is_there else LOOK_SECONDS_WITHOUT_JOURNAL
 
-    async def _doze(self, woken: asyncio.Event) -> None:
+    async def _doze(self, woken: Woken) -> None:
         try:
-            async with asyncio.timeout(min(self._patience, HEARTBEAT_SECONDS)):
+            async with asyncio.timeout(min(self._patience, self._until_heartbeat())):
                 await woken.wait()
         except TimeoutError:
             return
@@ -175,13 +194,11 @@ class Follower:
     def _from_journal(self, pieces: list[Piece]) -> list[Event]:
         events: list[Event] = []
         for piece in pieces:
-            if piece.is_end or piece.attempt < self.place.attempt:
+            if piece.attempt < self.place.attempt:
                 continue
             if piece.attempt > self.place.attempt:
                 events += self._begin(piece.attempt)
             events += self._extend(piece.text, piece.offset)
-        if events:
-            self._spoke_at = time.monotonic()
         return events
 
     def _begin(self, attempt: int) -> list[Event]:
@@ -198,6 +215,7 @@ class Follower:
         if known < 0 or known >= len(text):
             return []
         self.place = Place(self.place.attempt, offset + len(text))
+        self._spoke_at = time.monotonic()
         return [Delta(text[known:], self.place)]
 
     def _from_row(self, message: Message) -> list[Event]:

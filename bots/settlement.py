@@ -202,4 +202,4 @@ def _announce(ours: list[Settling]) -> None:
             error_code=outcome.error_code,
             attempt=message.attempt,
         )
-    journal.end_all([(message.pk, message.attempt, message.number_id) for message, _ in ours])
+    journal.end_all([(message.pk, message.number_id) for message, _outcome in ours])

@@ -22,6 +22,7 @@ logger = structlog.get_logger(__name__)
 
 CONFIRM_SECONDS = 0.5
 RECONNECT_SECONDS = 1.0
+SETTLED = b"settled"  # the word of a wake-up that is the last one
 
 
 def text_channel(message_id: str) -> str:
@@ -39,11 +40,27 @@ def number_channel(number_id: int) -> str:
     return f"fw:wake:number:{number_id}"
 
 
+class Woken(asyncio.Event):
+    """Set at each wake-up; `heard` are the words of those since it was cleared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: set[bytes] = set()
+
+    def hear(self, word: bytes) -> None:
+        self.heard.add(word)
+        self.set()
+
+    def clear(self) -> None:
+        self.heard = set()
+        super().clear()
+
+
 class Hub:
     """The waiting readers of one event loop, by channel."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: dict[str, set[Woken]] = defaultdict(set)
         self._confirmed: dict[str, asyncio.Event] = {}
         self._pubsub: PubSub | None = None
         self._commands = asyncio.Lock()
@@ -56,9 +73,9 @@ class Hub:
         return self._pubsub is not None
 
     @asynccontextmanager
-    async def listening(self, channel: str) -> AsyncIterator[asyncio.Event]:
+    async def listening(self, channel: str) -> AsyncIterator[Woken]:
         """An event that is set at each wake-up of the channel; clear it before looking again."""
-        event = asyncio.Event()
+        event = Woken()
         self._waiting[channel].add(event)
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen())
@@ -82,7 +99,7 @@ class Hub:
         except TimeoutError:
             logger.debug("wakeup_subscription_unconfirmed", channel=channel)
 
-    async def _leave(self, channel: str, event: asyncio.Event) -> None:
+    async def _leave(self, channel: str, event: Woken) -> None:
         self._waiting[channel].discard(event)
         if not self._waiting[channel]:
             del self._waiting[channel]
@@ -128,7 +145,7 @@ class Hub:
                 self._confirmed[channel].set()
             if message["type"] == "message":
                 for event in self._waiting.get(channel, ()):
-                    event.set()
+                    event.hear(message["data"])
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -72,12 +72,16 @@ def test_it_keeps_why_an_answer_is_not_whole(number, upstream, worker):
     assert (message.status, message.finish_reason) == (Status.DONE, "length")
 
 
-def test_the_journal_holds_the_answer_as_it_came(number, upstream, worker):
+def test_the_journal_holds_what_was_said_until_it_is_settled(number, upstream, worker):
     factories.key(number, upstream.url)
-    message = answer(worker, factories.message(number, "ping"))
-    pieces = worker.run(journal.read(message.pk))
-    assert "".join(piece.text for piece in pieces) == "You said: ping"
-    assert pieces[-1].is_end
+    use_model(number, "slow")
+    message = factories.message(number)
+    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    wait_for(lambda: journal.text_so_far(message.pk, 1))
+    assert journal.text_so_far(message.pk, 1).startswith("1 ")
+    settlement.cancel(Message.objects.get())
+    running.result(timeout=5)
+    assert worker.run(journal.read(message.pk)) == []
 
 
 def test_a_robot_without_a_usable_key_fails_with_71001(number, upstream, worker):

@@ -10,13 +10,14 @@ import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from bots import access, chat_stream, claims, following, journal, open_streams, pending
+from bots import access, chat_stream, claims, following, open_streams, pending
 from bots.following import Place
 from bots.models import Message, Status
 from portal.hold import HeldStream, in_thread
 from tests import factories
 from tests.bots import talking
 from tests.ddio_api.answers import fail, settle
+from tests.journals import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,14 +70,6 @@ def text_of(seen: list[tuple[str, dict]]) -> str:
     for name, data in seen:
         text = "" if name == "reset" else text + data.get("text", "")
     return text
-
-
-async def write(message: Message, pieces: list[str], attempt: int = 1) -> None:
-    writer = journal.Writer(message.pk, attempt)
-    for piece in pieces:
-        writer.put(piece)
-        await asyncio.sleep(0.01)
-    await writer.close()
 
 
 def test_it_tells_what_is_waited_for_then_the_text_then_the_answer(door, message):

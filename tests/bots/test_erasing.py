@@ -36,9 +36,8 @@ from bots.models import (
     Status,
 )
 from bots.settlement import Outcome
-from portal import wakeups
 from portal.models import AuditEntry
-from tests import factories
+from tests import factories, journals
 from tests.bots.at_work import wait_for
 from tests.ddio_api.answers import apart, settle, settled
 
@@ -149,26 +148,21 @@ def test_idempotency_keys_of_what_was_erased_are_free_again(number):
     assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["k2"]
 
 
-def journals() -> list[bytes]:
+def kept_journals() -> list[bytes]:
     return redis.Redis.from_url(settings.REDIS_URL).keys("fw:journal:*")
 
 
 def test_the_journal_is_forgotten(number):
     message = claims.claim(factories.message(number).pk, "tests")
-    write(message, "secret")
     settlement.settle(message, Outcome(Status.DONE, answer="secret"))
-    assert len(journals()) == 1
+    write(message, "secret")
+    assert len(kept_journals()) == 1
     erase(number)
-    assert journals() == []
+    assert kept_journals() == []
 
 
 def write(message, text: str) -> None:
-    async def written() -> None:
-        writer = journal.Writer(message.pk, message.attempt)
-        writer.put(text)
-        await writer.close()
-
-    asyncio.run(written())
+    asyncio.run(journals.write(message, [text], message.attempt))
 
 
 def test_it_is_on_the_audit_trail_once_as_the_apps_deed(number):
@@ -212,7 +206,7 @@ def test_the_upstream_is_closed_and_what_it_said_last_is_forgotten(
     erase(number)
     wait_for(lambda: not worker.desk.attempts())
     wait_for(lambda: upstream.calls()["aborted"] == 1)
-    assert (words(), journals()) == ({("", None, "")}, [])
+    assert (words(), kept_journals()) == ({("", None, "")}, [])
 
 
 def close_late(close):
@@ -231,7 +225,7 @@ def test_a_late_answer_is_fenced_off_and_forgotten(number, worker):
     write(message, "secret")
     worker.run(answering._settle(message, Outcome(Status.DONE, answer="secret"), worker))
     assert (Message.objects.get().status, words()) == ("cancelled", {("", None, "")})
-    assert journals() == []
+    assert kept_journals() == []
 
 
 def test_a_rating_that_comes_too_late_is_none(number):
@@ -417,6 +411,6 @@ def test_marks_are_times(number):
 def test_it_wakes_whoever_waits_for_the_answer(number, monkeypatch):
     woken = []
     message = factories.message(number)
-    monkeypatch.setattr(wakeups, "publish", lambda *channels: woken.extend(channels))
+    monkeypatch.setattr(journal, "end_all", woken.extend)
     erase(number)
-    assert wakeups.number_channel(message.number_id) in woken
+    assert woken == [(message.pk, message.number_id)]
