@@ -36,7 +36,7 @@ _CLAIMED += ["status", "attempt", "handed_back"]
 _CLAIM = """UPDATE bots_message SET status = 'running', attempt = attempt + 1, claimed_by = %s,
     lease_until = %s, due_at = %s, next_attempt_at = NULL
     WHERE id IN (
-        SELECT id FROM bots_message AS m WHERE id IN ({ids}) AND (
+        SELECT id FROM bots_message AS m WHERE {these} AND (
             status = 'queued' AND (next_attempt_at IS NULL OR next_attempt_at <= %s)
             OR status = 'running' AND lease_until < %s
         ) AND NOT EXISTS (
@@ -50,12 +50,13 @@ def claim_all(message_ids: Sequence[str], worker: str) -> list[Message]:
     """Take these messages for this worker: those for which there is something (more) to do."""
     now = timezone.now()
     until, now_is = (statements.moment(moment) for moment in (lease_end(now), now))
+    these, ids = statements.among("id", message_ids)
     statement = _CLAIM.format(
-        ids=statements.marks(message_ids),
+        these=these,
         lock=statements.locked(waiting=False),
         fields=", ".join(_CLAIMED),
     )
-    found = statements.rows(statement, [worker, until, until, *message_ids, now_is, now_is])
+    found = statements.rows(statement, [worker, until, until, *ids, now_is, now_is])
     return [Message.from_db(DEFAULT_DB_ALIAS, _CLAIMED, row) for row in found]
 
 

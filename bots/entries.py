@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from bots.models import Kind, Message
+from portal import statements
 
 
 class Entry(NamedTuple):
@@ -118,14 +119,29 @@ def first(conditions: Sequence[Condition], limit: int) -> list[Entry]:
     """The entries that meet all the conditions, by `seq`, at most `limit` of them."""
     statement = _STATEMENT.format(conditions=" AND ".join(sql for sql, _value in conditions))
     values = [_adapted(value) for _sql, value in conditions]
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor:  # planned anew: each page begins at another depth
         cursor.execute(statement, [*values, limit])
         return [_entry(row) for row in cursor.fetchall()]
 
 
+# The same of one message, settled or not: its place in the feed is its own.
+_OF_MESSAGE = " ".join(
+    [
+        "WITH page AS (SELECT id AS message_id, 'answer' AS kind, answered_at AS at, seq,",
+        "'' AS rating, '' AS comment, person_id FROM bots_message WHERE id = %s)",
+        *["SELECT", _COLUMNS, "FROM page JOIN bots_message AS m ON m.id = page.message_id"],
+    ]
+)
+
+
+def of_message(message_id: str) -> Entry:
+    """One message's entry, or what it will be once it is settled."""
+    [row] = statements.rows(_OF_MESSAGE, [message_id])
+    return _entry(row)
+
+
 def _adapted(value: Any) -> Any:
-    is_moment = isinstance(value, datetime)
-    return connection.ops.adapt_datetimefield_value(value) if is_moment else value
+    return statements.moment(value) if isinstance(value, datetime) else value
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -251,7 +251,7 @@ def end_all(settled: Iterable[tuple[str, int]]) -> None:
             pipe.unlink(*(_key(message_id) for message_id, _number in ends))
             for message_id, _number in ends:
                 pipe.publish(wakeups.text_channel(message_id), wakeups.SETTLED)
-                pipe.publish(wakeups.settled_channel(message_id), wakeups.SETTLED)
+            pipe.publish(wakeups.SETTLEMENTS, " ".join(message_id for message_id, _ in ends))
             for number_id in {number_id for _message, number_id in ends}:
                 pipe.publish(wakeups.number_channel(number_id), wakeups.SETTLED)
             pipe.execute()
@@ -262,12 +262,6 @@ def end_all(settled: Iterable[tuple[str, int]]) -> None:
         valkey.ask(command)
     except valkey.Unavailable:
         logger.debug("journal_end_untold", messages=len(ends))
-
-
-def end_all(ended: Iterable[tuple[str, int, int]]) -> None:
-    for message_id, attempt, number_id in ended:
-        end(message_id, attempt)
-        wakeups.publish(wakeups.number_channel(number_id))
 
 
 def forget(message_ids: Iterable[str]) -> None:

@@ -89,13 +89,12 @@ class Reservation:
 def reserved(limits: list[Limit]) -> Iterator[Reservation]:
     """One of each limit, given back unless the caller keeps it; raises QuotaUsedUp."""
     day = counters.today()
-    reservation = Reservation([])
+    at_most = {limit.key(day): limit.at_most for limit in limits}
+    used = counters.count_all(at_most, counters.DAY_SECONDS)
+    if used < 0:
+        raise QuotaUsedUp(counters.seconds_to_midnight(), limits[-used - 1])
+    reservation = Reservation(list(at_most))
     try:
-        for limit in limits:
-            key = limit.key(day)
-            if counters.count(key, limit.at_most, counters.DAY_SECONDS) < 0:
-                raise QuotaUsedUp(counters.seconds_to_midnight(), limit)
-            reservation.keys.append(key)
         yield reservation
     finally:
         if not reservation.kept:

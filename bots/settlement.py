@@ -123,19 +123,22 @@ def _settle(ended: list[Settling], attempts: dict[str, int] | None = None) -> li
 def _lock_numbers(number_ids: set[int]) -> dict[int, bool]:
     """Whether each may publish, locked against a suspension: that comes before this outcome or
     after it, never beside it."""
-    ids = sorted(number_ids)
-    statement = f"""SELECT id, state FROM portal_servicenumber WHERE id IN ({statements.marks(ids)})
+    these, values = statements.among("id", list(number_ids))
+    statement = f"""SELECT id, state FROM portal_servicenumber WHERE {these}
         ORDER BY id {statements.locked()}"""  # noqa: S608 - placeholders alone
     silent = (State.SUSPENDED, State.CLOSED)
-    return {number_id: state not in silent for number_id, state in statements.rows(statement, ids)}
+    return {
+        number_id: state not in silent for number_id, state in statements.rows(statement, values)
+    }
 
 
 def _lock_unsettled(ids: list[str]) -> dict[str, int]:
     """Those of these messages that are unsettled, locked: the attempt that runs, 0 if none does."""
+    these, values = statements.among("id", ids)
     statement = f"""SELECT id, CASE status WHEN 'running' THEN attempt ELSE 0 END FROM bots_message
-        WHERE id IN ({statements.marks(ids)}) AND status IN ('queued', 'running')
+        WHERE {these} AND status IN ('queued', 'running')
         ORDER BY id {statements.locked()}"""  # noqa: S608 - placeholders alone
-    return dict(statements.rows(statement, ids))
+    return dict(statements.rows(statement, values))
 
 
 def _withheld(outcome: Outcome) -> Outcome:
@@ -183,11 +186,11 @@ def _next_in_line(ours: Sequence[Settling]) -> list[Waiting]:
     conversations = list({message.conversation_id for message, _outcome in ours})
     if not conversations:
         return []
-    statement = f"""SELECT conversation_id, id, number_id FROM bots_message
-        WHERE conversation_id IN ({statements.marks(conversations)})
+    these, values = statements.among("conversation_id", conversations)
+    statement = f"""SELECT conversation_id, id, number_id FROM bots_message WHERE {these}
         AND status IN ('queued', 'running') ORDER BY position"""  # noqa: S608 - placeholders alone
     first: dict[str, Waiting] = {}
-    for conversation, message_id, number_id in statements.rows(statement, conversations):
+    for conversation, message_id, number_id in statements.rows(statement, values):
         first.setdefault(conversation, Waiting(message_id, number_id))
     return list(first.values())
 

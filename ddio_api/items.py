@@ -95,9 +95,9 @@ def conversation_item(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def accepted(message: Message) -> dict[str, Any]:
+def accepted(entry: Entry) -> dict[str, Any]:
     return {
-        "messageID": message.pk,
-        "conversationID": message.conversation_id,
-        "status": Status(message.status).value,
+        "messageID": entry.message_id,
+        "conversationID": entry.conversation_id,
+        "status": Status(entry.status).value,
     }

@@ -14,6 +14,7 @@ from bots import feed
 from bots.models import Message
 from portal import wakeups
 from portal.hold import in_thread, stopping
+from portal.wakeups import Woken
 
 LOOK_SECONDS = 5.0
 LOOK_SECONDS_WITHOUT_WAKEUPS = 2.0
@@ -28,12 +29,21 @@ def _has_entries(query: feed.Query) -> bool:
     return bool(page.entries) or page.has_more
 
 
-def settled(message_id: str, seconds: float) -> Callable[[], Awaitable[None]]:
-    """Returns when the message is settled or the time is up."""
+def settled(
+    message_id: str, seconds: float, asked_after: float = 0.0
+) -> Callable[[], Awaitable[None]]:
+    """Returns when the message is settled or the time is up.
+
+    Whoever has just asked says since when (time.monotonic): then there is no need to look first.
+    """
 
     async def wait() -> None:
-        channel = wakeups.settled_channel(message_id)
-        await _until(lambda: in_thread(_is_settled, message_id), channel, seconds)
+        deadline = time.monotonic() + seconds
+        async with wakeups.hub().settling(message_id) as woken:
+            is_new = asked_after and wakeups.hub().has_listened_since(asked_after)
+            if is_new and await _is_woken(woken, deadline):
+                return
+            await _until(lambda: in_thread(_is_settled, message_id), woken, deadline)
 
     return wait
 
@@ -42,26 +52,30 @@ def grown(query: feed.Query, seconds: float) -> Callable[[], Awaitable[None]]:
     """Returns when the query finds something, when there is more to look at, or at the end."""
 
     async def wait() -> None:
-        channel = wakeups.number_channel(query.number_id)
-        await _until(lambda: in_thread(_has_entries, query), channel, seconds)
+        deadline = time.monotonic() + seconds
+        async with wakeups.hub().listening(wakeups.number_channel(query.number_id)) as woken:
+            await _until(lambda: in_thread(_has_entries, query), woken, deadline)
 
     return wait
 
 
-async def _until(true: Callable[[], Awaitable[bool]], channel: str, seconds: float) -> None:
+async def _until(true: Callable[[], Awaitable[bool]], woken: Woken, deadline: float) -> None:
     """Look, then wait to be woken or for some seconds, and so on; a stopping process lets go."""
-    deadline = time.monotonic() + seconds
-    async with wakeups.hub().listening(channel) as woken:
-        while not await true():
-            left = deadline - time.monotonic()
-            if left <= 0 or stopping().is_set():
-                return
-            try:
-                async with asyncio.timeout(min(_patience(), left)):
-                    await woken.wait()
-            except TimeoutError:
-                continue
+    while not await true():
+        if time.monotonic() >= deadline or stopping().is_set():
+            return
+        if await _is_woken(woken, deadline):
             woken.clear()
+
+
+async def _is_woken(woken: Woken, deadline: float) -> bool:
+    """Wait for a wake-up, but not past the moment in which to look again."""
+    try:
+        async with asyncio.timeout(min(_patience(), deadline - time.monotonic())):
+            await woken.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _patience() -> float:

@@ -6,6 +6,7 @@ be full again. A count never passes its limit, however many count at once.
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,11 +38,17 @@ local full_at = tonumber(redis.call('GET', KEYS[1]) or now)
 return string.format('%.6f', math.max(full_at - now, 0))
 """
 
+# All of them or none. The reply is how many there are of the last one with this one, or, where a
+# limit is reached, the place of that limit below nothing.
 _COUNT = """
-local used = tonumber(redis.call('GET', KEYS[1]) or 0)
-if used >= tonumber(ARGV[1]) then return -1 end
-used = redis.call('INCR', KEYS[1])
-if used == 1 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+for place, key in ipairs(KEYS) do
+    if tonumber(redis.call('GET', key) or 0) >= tonumber(ARGV[place + 1]) then return -place end
+end
+local used
+for _, key in ipairs(KEYS) do
+    used = redis.call('INCR', key)
+    if used == 1 then redis.call('EXPIRE', key, ARGV[1]) end
+end
 return used
 """
 
@@ -88,12 +95,14 @@ class _Local:
         with self.lock:
             return self.used.get(key, 0)
 
-    def count(self, key: str, limit: int) -> int:
+    def count_all(self, limits: Mapping[str, int]) -> int:
         with self.lock:
             self._bound()
-            if self.used.get(key, 0) >= limit:
-                return -1
-            self.used[key] = self.used.get(key, 0) + 1
+            for place, (key, limit) in enumerate(limits.items(), start=1):
+                if self.used.get(key, 0) >= limit:
+                    return -place
+            for key in limits:
+                self.used[key] = self.used.get(key, 0) + 1
             return self.used[key]
 
     def give_back(self, key: str) -> None:
@@ -153,10 +162,22 @@ def peek(key: str) -> int:
 
 def count(key: str, limit: int, seconds: int) -> int:
     """How many there are with this one; -1, and nothing counted, where the limit is reached."""
+    return count_all({key: limit}, seconds)
+
+
+def count_all(limits: Mapping[str, int], seconds: int) -> int:
+    """Count one for each of these keys, or none where any limit is reached.
+
+    How many there are of the last one with this one; -1 where the first limit is reached, -2 where
+    it is the second, and so on.
+    """
+    keys, at_most = list(limits), list(limits.values())
     try:
-        used: Any = valkey.ask(lambda client: client.eval(_COUNT, 1, key, limit, seconds))
+        used: Any = valkey.ask(
+            lambda client: client.eval(_COUNT, len(keys), *keys, seconds, *at_most)
+        )
     except valkey.Unavailable:
-        return _local.count(key, limit)
+        return _local.count_all(limits)
     return int(used)
 
 

@@ -153,6 +153,7 @@ def _database() -> dict[str, Any]:
     else:
         pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2}
         config["OPTIONS"] |= {"pool": pool, "connect_timeout": 5} | POSTGRESQL_KEEPALIVE
+        config["OPTIONS"]["prepare_threshold"] = 1 if boolean("DATABASE_PREPARES", True) else None
         config["ENGINE"] = "portal.postgresql"  # sees to it that pooled connections are good
     return config
 

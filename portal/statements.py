@@ -11,9 +11,15 @@ from typing import Any
 from django.db import connection
 
 
+def _cursor() -> Any:
+    """For statements that PostgreSQL plans once and then knows; see `portal.postgresql`."""
+    prepared = getattr(connection, "prepared_cursor", None)
+    return prepared() if prepared else connection.cursor()
+
+
 def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run it; what it returns."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(statement, values)
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
@@ -21,16 +27,21 @@ def rows(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 def run_each(statement: str, values: Sequence[Sequence[Any]]) -> None:
     """Run it once for each of these, in one round trip where the database has such."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         if len(values) == 1:
             cursor.execute(statement, values[0])
         else:
             cursor.executemany(statement, values)
 
 
-def marks(values: Sequence[Any]) -> str:
-    """The placeholders for a list of values."""
-    return ", ".join(["%s"] * len(values))
+def among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The condition that the column has one of these values, and its parameters.
+
+    For PostgreSQL the list is one parameter: so many values or more, it is one statement to plan.
+    """
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s)", [list(values)]
+    return f"{column} IN ({', '.join(['%s'] * len(values))})", list(values)
 
 
 def moment(at: datetime) -> Any:

@@ -1,12 +1,13 @@
 """Asking the robot, and stopping it: parse, call, answer. The rest is written in bots."""
 
+import time
 from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from bots import chat, settlement
+from bots import chat, entries, settlement
 from bots.models import Channel, Message
 from ddio_api import asking, items, waiting
 from ddio_api.base import DdioView, Reply
@@ -25,9 +26,11 @@ class ChatSendView(DdioView):
         key = idempotency_key(request.headers.get("Idempotency-Key"))
         asked = self.checked(SendSerializer, request.data)
         slots = self.slots() if asked["wait"] else None
+        before = time.monotonic()
         message = self._accept(asked, key)
         if slots and not message.is_settled:
-            until = waiting.settled(message.pk, asked["wait"])
+            asked_after = before if message.is_new else 0.0
+            until = waiting.settled(message.pk, asked["wait"], asked_after)
             return self.hold(until, lambda: self._state(message.pk), slots)
         return self.reply(*self._state(message.pk))
 
@@ -46,10 +49,10 @@ class ChatSendView(DdioView):
     @staticmethod
     def _state(message_id: str) -> Reply:
         """The item where the answer is settled, otherwise that the question is accepted."""
-        message = Message.objects.select_related("person").get(pk=message_id)
-        if message.is_settled:
-            return items.answer_item(message), 200
-        return items.accepted(message), 202
+        entry = entries.of_message(message_id)
+        if entry.seq:
+            return items.answer_item(entry), 200
+        return items.accepted(entry), 202
 
 
 class ChatCancelView(DdioView):

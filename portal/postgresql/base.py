@@ -9,6 +9,7 @@ make quick.
 import select
 from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -16,6 +17,15 @@ from psycopg_pool import ConnectionPool
 
 class DatabaseWrapper(base.DatabaseWrapper):
     pool: ConnectionPool[Any]
+
+    def prepared_cursor(self) -> Any:
+        """A cursor whose statements the server plans once and then knows by their text: parameters
+        go apart from it. Django's own puts them into the text, and each one is new to the server.
+        """
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            cursor = psycopg.Cursor(self.connection)
+        return self._prepare_cursor(cursor)  # type: ignore[attr-defined]  # missing in its stubs
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
         """One that the server has not closed meanwhile; raises what the pool raises."""

@@ -76,11 +76,11 @@ def test_the_journal_holds_what_was_said_until_it_is_settled(number, upstream, w
     factories.key(number, upstream.url)
     use_model(number, "slow")
     message = factories.message(number)
-    running = asyncio.run_coroutine_threadsafe(answering.answer(message.pk, worker), worker._loop)
+    worker.tell([Waiting(message.pk, number.pk)])
     wait_for(lambda: journal.text_so_far(message.pk, 1))
     assert journal.text_so_far(message.pk, 1).startswith("1 ")
     settlement.cancel(Message.objects.get())
-    running.result(timeout=5)
+    wait_for(lambda: not worker.desk.attempts())
     assert worker.run(journal.read(message.pk)) == []
 
 

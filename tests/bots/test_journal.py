@@ -205,14 +205,12 @@ def test_the_end_leaves_nothing_behind(client):
 
 
 def test_many_ends_are_told_in_one_round_trip(turns):
-    channels = [wakeups.settled_channel("a"), wakeups.text_channel("b"), wakeups.number_channel(7)]
-
     async def scene() -> list[set[bytes]]:
         hub = wakeups.hub()
         async with (
-            hub.listening(channels[0]) as first,
-            hub.listening(channels[1]) as second,
-            hub.listening(channels[2]) as third,
+            hub.listening(wakeups.text_channel("b")) as first,
+            hub.listening(wakeups.number_channel(7)) as second,
+            hub.settling("a") as third,
         ):
             await asyncio.to_thread(journal.end_all, [("a", 7), ("b", 7)])
             await asyncio.gather(first.wait(), second.wait(), third.wait())

@@ -130,7 +130,7 @@ def test_calls_are_served_without_valkey(client_of_alice, without_valkey):
 
 def test_local_counters_do_not_grow_without_end():
     local = counters._Local()
-    counted = [local.count(str(key), 5) for key in range(counters.LOCAL_ENTRIES_AT_MOST + 5)]
+    counted = [local.count_all({str(key): 5}) for key in range(counters.LOCAL_ENTRIES_AT_MOST + 5)]
     assert set(counted) == {1}
     assert len(local.used) <= counters.LOCAL_ENTRIES_AT_MOST
 
@@ -291,3 +291,11 @@ def test_a_call_that_waited_gives_its_place_back(client_of_alice, number, settin
     settings.DDIO_HELD_PER_APP = 1
     statuses = [client_of_alice.get("chat/feedback", {"wait": 0.01}).status_code for _ in "12"]
     assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize("address", ["", "redis://127.0.0.1:1/0"], ids=["valkey", "without it"])
+def test_several_counts_are_all_or_nothing(settings, address):
+    settings.REDIS_URL = address or settings.REDIS_URL
+    assert counters.count_all({"wide": 5, "narrow": 1}, 60) == 1
+    assert counters.count_all({"wide": 5, "narrow": 1}, 60) == -2
+    assert counters.peek("wide") == 1
