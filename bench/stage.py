@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,10 @@ ON_SQLITE = SERVER == "sqlite"
 THREADS = "4"
 
 
+def where() -> str:
+    return "the embedded stack" if ON_SQLITE else "PostgreSQL"
+
+
 def _url(name: str) -> str:
     return urlunsplit(urlsplit(SERVER)._replace(path=f"/{name}"))
 
@@ -47,6 +51,7 @@ os.environ |= {
     "DJANGO_SETTINGS_MODULE": "bench.settings",
     "WEB_THREADS": THREADS,
     "LOG_LEVEL": "ERROR",
+    "LOCAL_MODEL": "0",
 }
 if not ON_SQLITE:
     os.environ["DATABASE_URL"] = _url(_name)
@@ -78,28 +83,28 @@ def database(name: str) -> Iterator[str]:
 
 
 @contextmanager
-def platform() -> Iterator[None]:
-    """The platform's database, migrated, and its Valkey; both are gone afterwards."""
-    with _directory, _valkey():
+def platform() -> Iterator[psutil.Process]:
+    """The database, migrated, and Valkey, whose process it yields; both are gone afterwards."""
+    with _directory, _valkey() as valkey:
         if ON_SQLITE:
             call_command("migrate", verbosity=0)
-            yield
+            yield valkey
             return
         with database(_name):
             call_command("migrate", verbosity=0)
-            yield
+            yield valkey
             for connection in connections.all():
                 connection.close_pool()  # type: ignore[attr-defined]
 
 
 @contextmanager
-def _valkey() -> Iterator[None]:
-    with _running(parts.valkey().command, {}):
-        yield
+def _valkey() -> Iterator[psutil.Process]:
+    with running(parts.valkey().command, {}) as pid:
+        yield psutil.Process(pid)
 
 
 @contextmanager
-def _running(command: list[str] | tuple[str, ...], more: Mapping[str, str]) -> Iterator[int]:
+def running(command: Sequence[str], more: Mapping[str, str]) -> Iterator[int]:
     """The program while the context lasts; what it wrote is shown where the bench fails."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=os.environ | more, stdout=log, stderr=log)
@@ -138,13 +143,13 @@ class Site:
 def serving(flags: list[str], **environment: str) -> Iterator[Site]:
     port = free_port()
     command = [sys.executable, "-m", "granian", "--port", str(port), *flags]
-    with _running(command, environment) as pid:
-        _wait_until_it_answers(port, pid)
+    with running(command, environment) as pid:
+        wait_until_it_answers(port, pid)
         yield Site(port, psutil.Process(pid).children()[-1])
 
 
-def _wait_until_it_answers(port: int, pid: int) -> None:
-    deadline = time.monotonic() + READY_SECONDS
+def wait_until_it_answers(port: int, pid: int, seconds: float = READY_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and psutil.pid_exists(pid):
         try:
             requests.get(f"http://127.0.0.1:{port}/", timeout=5)
