@@ -12,17 +12,21 @@ database. On PostgreSQL, and with `DATABASE_URL=sqlite` on the embedded stack.
 import argparse
 import json
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import psutil
 
-from bench import askers, litellm_proxy, pipeline, stage
+from bench import askers, litellm_proxy, pipeline, sampling, stage
 from bench.askers import Asked, Requests, post
 from bench.pipeline import App, Pipeline, metered
+from bench.sampling import WEB_STEPS, WORKER_STEPS
 from bench.stage import Goals, Site
+from portal import valkey
 
 AT_ONCE = [1, 16, 64]
 OURS, PLAIN, STREAMED = "ours", "LiteLLM, plain", "LiteLLM, streamed"
@@ -130,6 +134,41 @@ def _ratio(
     return median(we / better(plain, streamed) for we, plain, streamed in of_rounds)
 
 
+# Profile ----------------------------------------------------------------------------------------
+
+
+def profile(contestant: Contestant, running: Pipeline, seconds: float) -> None:
+    """Costs without the sampler, which is no free guest, and then its samples' shares of them."""
+    pids = {"web": running.web.worker.pid, "worker": running.worker.pid}
+    contestant.turn(16, 4)  # warm
+    for at_once in (64, 1):
+        turn = contestant.turn(at_once, seconds)
+        commands = valkey_commands(contestant, at_once, 2)
+        with tempfile.TemporaryDirectory() as directory:
+            into = Path(directory)
+            with sampling.sampled(pids, seconds, into):
+                contestant.turn(at_once, seconds + 1)
+            samples = {name: sampling.read(into, name) for name in pids}
+        print(f"{at_once} at once: {turn.asked.rate:.0f}/s, p50 {turn.asked.p50:.1f} ms")
+        print(f"  Valkey's commands an answer: {commands}")
+        for name, steps in (("web", WEB_STEPS), ("worker", WORKER_STEPS)):
+            print(f"  {name}: {turn.cpu[name] * 1000:.0f} µs CPU an answer")
+            sampling.show(samples[name], steps, turn.cpu[name] * 1000)
+
+
+def valkey_commands(contestant: Contestant, at_once: int, seconds: float) -> str:
+    before = _calls()
+    answers = len(contestant.turn(at_once, seconds).asked.times)
+    found = {name: (calls - before.get(name, 0)) / answers for name, calls in _calls().items()}
+    large = sorted(found.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {each:.1f}" for name, each in large if each >= 0.1)
+
+
+def _calls() -> dict[str, int]:
+    stats = valkey.ask(lambda client: client.info("commandstats"))
+    return {name.removeprefix("cmdstat_"): one["calls"] for name, one in stats.items()}
+
+
 # ------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +188,10 @@ def main() -> None:
     with ExitStack() as stack:
         running = stack.enter_context(pipeline.pipeline())
         contestants = {OURS: ours(running, pipeline.app(running.upstream, model))}
-        if not (chosen.ours or chosen.profile):
+        if chosen.profile:
+            profile(contestants[OURS], running, 10)
+            return
+        if not chosen.ours:
             site = stack.enter_context(litellm_proxy.serving(running.upstream.url, model))
             contestants[PLAIN] = theirs(running, site, model, streamed=False)
             contestants[STREAMED] = theirs(running, site, model, streamed=True)
