@@ -5,18 +5,16 @@ being instant; beside LiteLLM's proxy, asked plain and streamed, in turns, at th
 LiteLLM queues and stores nothing; each of our answers is accepted, claimed and settled in the
 database. On PostgreSQL, and with `DATABASE_URL=sqlite` on the embedded stack.
 
-`--profile` shows instead where the time of the web process and of the worker goes, by py-spy;
+`--profile` shows instead where the CPU time of the web process and of the worker goes;
 `--pieces 20` has the upstream answer in so many pieces; `--rounds` and `--seconds` of each turn.
 """
 
 import argparse
 import json
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import psutil
@@ -24,8 +22,8 @@ import psutil
 from bench import askers, litellm_proxy, pipeline, sampling, stage
 from bench.askers import Asked, Requests, post
 from bench.pipeline import App, Pipeline, metered
-from bench.sampling import WEB_STEPS, WORKER_STEPS
 from bench.stage import Goals, Site
+from bench.steps import WEB_STEPS, WORKER_STEPS
 from portal import valkey
 
 AT_ONCE = [1, 16, 64]
@@ -138,22 +136,19 @@ def _ratio(
 
 
 def profile(contestant: Contestant, running: Pipeline, seconds: float) -> None:
-    """Costs without the sampler, which is no free guest, and then its samples' shares of them."""
+    """Costs without sampling, and then the samples' shares of them."""
     pids = {"web": running.web.worker.pid, "worker": running.worker.pid}
     contestant.turn(16, 4)  # warm
     for at_once in (64, 1):
         turn = contestant.turn(at_once, seconds)
-        commands = valkey_commands(contestant, at_once, 2)
-        with tempfile.TemporaryDirectory() as directory:
-            into = Path(directory)
-            with sampling.sampled(pids, seconds, into):
-                contestant.turn(at_once, seconds + 1)
-            samples = {name: sampling.read(into, name) for name in pids}
         print(f"{at_once} at once: {turn.asked.rate:.0f}/s, p50 {turn.asked.p50:.1f} ms")
-        print(f"  Valkey's commands an answer: {commands}")
+        print(f"  Valkey's commands an answer: {valkey_commands(contestant, at_once, 2)}")
+        with sampling.sampled(pids.values()):
+            contestant.turn(at_once, seconds)
         for name, steps in (("web", WEB_STEPS), ("worker", WORKER_STEPS)):
-            print(f"  {name}: {turn.cpu[name] * 1000:.0f} µs CPU an answer")
-            sampling.show(samples[name], steps, turn.cpu[name] * 1000)
+            samples = sampling.read(pids[name])
+            print(f"  {name}: {turn.cpu[name] * 1000:.0f} µs CPU an answer, {len(samples)} samples")
+            sampling.show(samples, steps, turn.cpu[name] * 1000)
 
 
 def valkey_commands(contestant: Contestant, at_once: int, seconds: float) -> str:
@@ -186,10 +181,12 @@ def main() -> None:
     chosen, goals = options(), Goals()
     model = f"instant-{chosen.pieces}"
     with ExitStack() as stack:
+        if chosen.profile:
+            stack.enter_context(sampling.prepared())
         running = stack.enter_context(pipeline.pipeline())
         contestants = {OURS: ours(running, pipeline.app(running.upstream, model))}
         if chosen.profile:
-            profile(contestants[OURS], running, 10)
+            profile(contestants[OURS], running, chosen.seconds * 3)
             return
         if not chosen.ours:
             site = stack.enter_context(litellm_proxy.serving(running.upstream.url, model))

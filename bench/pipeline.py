@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
-from bench import stage
+from bench import sampling, stage
 from bench.askers import Requests, post
 from bench.stage import ON_SQLITE, Site
 from bots.models import Robot
@@ -22,6 +22,7 @@ from ddio_api import tokens
 from portal import parts
 from portal.embedded import free_port
 from portal.models import ServiceNumber
+from portal.supervisor import Part
 from tests import factories
 
 SEND = "/platform/api2/chat/send"
@@ -86,12 +87,17 @@ def upstream() -> Iterator[Upstream]:
         yield Upstream(port, psutil.Process(pid))
 
 
+def _environment(part: Part) -> dict[str, str]:
+    own = dict(part.environment)
+    return own | sampling.environment(own["PYTHONPATH"])
+
+
 @contextmanager
 def worker(**more: str) -> Iterator[psutil.Process]:
     """One worker process that has told of itself; `more`: settings by environment."""
     with override_settings(**{name: int(value) for name, value in more.items()}):
         part = parts.worker()
-    with stage.running(part.command, {**part.environment, **more}) as pid:
+    with stage.running(part.command, {**_environment(part), **more}) as pid:
         _wait_for_heartbeat(pid)
         yield psutil.Process(pid)
 
@@ -107,7 +113,7 @@ def _wait_for_heartbeat(pid: int) -> None:
 def web() -> Iterator[Site]:
     with override_settings(PORT=free_port()):
         part, port = parts.web(), settings.PORT
-    with stage.running(part.command, part.environment) as pid:
+    with stage.running(part.command, _environment(part)) as pid:
         stage.wait_until_it_answers(port, pid)
         yield Site(port, psutil.Process(pid).children()[-1])
 

@@ -1,115 +1,30 @@
-"""Where the CPU of running processes goes, by py-spy's samples: by step, and in it by package.
+"""Where the CPU time of running processes goes: by step of an answer, and in it by package.
 
-A sample's step is the first of STEPS that is anywhere on its stack, so the steps are told from the
-particular to the general; its package is that of the innermost frame that PACKAGES knows.
+`cpu_samples.c` takes the samples inside of the processes. A sample's step is the first of the given
+ones that is anywhere on its stack; its package is that of the innermost frame that is known.
 """
 
+import os
+import shutil
+import signal
 import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.litellm_proxy import install
+from bench.steps import PACKAGES, Names
 from portal.environment import BASE_DIR
 
-HOME = BASE_DIR / "var" / "bench" / "py-spy-0.4.3"
-SAMPLES_A_SECOND = 100
-
-# Part of a frame's "function (file)", and what it is called.
-Names = Sequence[tuple[str, str]]
-
-WORKER_STEPS: Names = [
-    ("claim (bots/claims", "claim: transaction"),
-    ("make_plan (bots/answering", "plan: robot, keys, earlier turns"),
-    ("_announce (bots/settlement", "settle: after the commit (journal's end, wake-ups, next)"),
-    ("settle (bots/settlement", "settle: transaction"),
-    ("take_verdict (bots/", "verdict on the key"),
-    ("tidily (bots/worker", "database pool: giving the connection back"),
-    ("(bots/journal", "journal"),
-    ("(bots/provider", "provider's call"),
-    ("(bots/outbound", "provider's call"),
-    ("(bots/answering", "answer: the coroutine itself"),
-    ("_renew (bots/worker", "timers"),
-    ("_sweep", "timers"),
-    ("_beat (bots/worker", "timers"),
-    ("(portal/wakeups", "listening for stops"),
-    ("_run (bots/tasks", "task: handing to the loop and waiting"),
-    ("(celery/app/trace", "Celery: task"),
-    ("(celery/worker/", "Celery: consumer"),
-    ("(celery/concurrency", "Celery: pool"),
-    ("(kombu/", "Celery: consumer"),
-    ("(celery/", "Celery: rest"),
-    ("asyncio/base_events", "asyncio: loop"),
-    ("concurrent/futures/thread", "thread pools: taking and giving work"),
-]
-WEB_STEPS: Names = [
-    ("nudge (portal/nudges", "nudge"),
-    ("_locked_person (bots/chat", "ask: person"),
-    ("_conversation (bots/chat", "ask: conversation"),
-    ("_write (bots/chat", "ask: message"),
-    ("_accept (bots/chat", "ask: transaction, pending"),
-    ("(bots/quotas", "quotas"),
-    ("(portal/counters", "request limit"),
-    ("(ddio_api/call_log", "call log"),
-    ("(ddio_api/call_recording", ""),
-    ("authenticate (", "authentication"),
-    ("admit", "authentication"),
-    ("run_validation (", "checking the input"),
-    ("(ddio_api/parsing", "checking the input"),
-    ("_is_settled (ddio_api/waiting", "wait: looks whether it is settled"),
-    ("once_more (ddio_api/base", "wait: reads the settled row"),
-    ("_state (ddio_api/views/chat", "wait: reads the row"),
-    ("(portal/wakeups", "wait: subscribing, waking"),
-    ("(ddio_api/waiting", "wait: the coroutine itself"),
-    ("(portal/hold", "wait: the coroutine itself"),
-    ("close_old_connections (django/db", "giving the connection back"),
-    ("(rest_framework/", "DRF's frame"),
-    ("(ddio_api/base", "our views' frame"),
-    ("(portal/bridge", "bridge, and Django's middleware and handler"),
-    ("asyncio/base_events", "loop"),
-    ("(granian/", "loop"),
-    ("concurrent/futures/thread", "thread pools: taking and giving work"),
-]
-PACKAGES: Names = [
-    ("(psycopg_pool/", "psycopg's pool"),
-    ("(psycopg", "psycopg"),
-    ("(sqlite3/", "sqlite3"),
-    ("(portal/postgresql", "psycopg's pool"),
-    ("(django/db/backends/", "Django's database backend"),
-    ("(django/db/transaction", "Django's transactions"),
-    ("(django/db/", "Django's ORM"),
-    ("(django/dispatch", "Django, other"),
-    ("(django/", "Django, other"),
-    ("(redis/", "redis-py"),
-    ("(kombu/", "kombu"),
-    ("(vine/", "kombu"),
-    ("(amqp/", "kombu"),
-    ("(celery/", "Celery"),
-    ("(billiard/", "Celery"),
-    ("(openai/", "openai"),
-    ("(pydantic", "openai"),
-    ("(httpx2/", "httpx2"),
-    ("(httpcore2/", "httpcore2"),
-    ("(h11/", "h11"),
-    ("(anyio/", "anyio"),
-    ("(rest_framework/", "DRF"),
-    ("(structlog/", "structlog"),
-    ("(csp/", "middleware"),
-    ("(whitenoise/", "middleware"),
-    ("(granian/", "Granian"),
-    ("(bots/", "bots"),
-    ("(portal/", "portal"),
-    ("(ddio_api/", "ddio_api"),
-    ("(json/", "json"),
-    ("(ssl", "ssl"),
-    ("(asyncio/", "asyncio"),
-    ("(concurrent/futures", "thread pools"),
-    ("(cryptography/", "cryptography"),
-    ("(threading", "threading"),
-    ("(selectors", "asyncio"),
-]
+SOURCE = Path(__file__).with_name("cpu_samples.c")
+IN_PROCESSES = Path(__file__).with_name("in_processes")
+TOGGLE = signal.SIGRTMIN + 5
+WRITING_SECONDS = 20.0
 OTHER = "other"
 
 
@@ -133,29 +48,65 @@ class Sample:
 
 
 @contextmanager
-def sampled(pids: Mapping[str, int], seconds: float, into: Path) -> Iterator[None]:
-    """Take samples of the processes for so long, while the context does something."""
-    install(HOME, ["py-spy==0.4.3"])
-    command = [str(HOME / "bin" / "py-spy"), "record", "--format", "raw", "--full-filenames"]
-    command += ["--function", "--rate", str(SAMPLES_A_SECOND), "--duration", f"{seconds:.0f}"]
-    with ExitStack() as running:
-        for name, pid in pids.items():
-            to = ["--pid", str(pid), "--output", str(_file(into, name))]
-            process = subprocess.Popen([*command, *to], stdout=subprocess.DEVNULL)
-            running.callback(process.wait)
-        yield
+def prepared() -> Iterator[None]:
+    """Processes that are started in this context are ready for samples."""
+    with tempfile.TemporaryDirectory() as directory:
+        added = {"BENCH_SAMPLER": str(_library()), "BENCH_SAMPLES": directory}
+        os.environ |= added
+        try:
+            yield
+        finally:
+            for name in added:
+                del os.environ[name]
 
 
-def read(into: Path, name: str) -> list[Sample]:
+def environment(path: str) -> dict[str, str]:
+    """What a Python process that has this PYTHONPATH gets beside."""
+    if "BENCH_SAMPLER" not in os.environ:
+        return {}
+    return {"PYTHONPATH": f"{IN_PROCESSES}:{path}"}
+
+
+def _library() -> Path:
+    """The sampler, compiled for this Python."""
+    made = BASE_DIR / "var" / "bench" / f"cpu_samples{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if made.exists() and made.stat().st_mtime > SOURCE.stat().st_mtime:
+        return made
+    compiler = shutil.which("cc")
+    if compiler is None or sys.version_info >= (3, 13):
+        raise SystemExit("--profile needs a C compiler and Python 3.11 or 3.12")
+    made.parent.mkdir(parents=True, exist_ok=True)
+    flags = ["-O2", "-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}"]
+    subprocess.run([compiler, *flags, str(SOURCE), "-o", str(made)], check=True)
+    return made
+
+
+@contextmanager
+def sampled(pids: Iterable[int]) -> Iterator[None]:
+    """Samples of these processes, for `read` afterwards."""
+    for pid in pids:
+        _file(pid).unlink(missing_ok=True)
+        os.kill(pid, TOGGLE)
+    yield
+    for pid in pids:
+        os.kill(pid, TOGGLE)
+
+
+def read(pid: int) -> list[Sample]:
+    deadline = time.monotonic() + WRITING_SECONDS
+    while not _file(pid).exists():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"process {pid} wrote no samples")
+        time.sleep(0.1)
     samples = []
-    for line in _file(into, name).read_text().splitlines():
+    for line in _file(pid).read_text().splitlines():
         stack, _space, count = line.rpartition(" ")
         samples.append(Sample([_short(frame) for frame in stack.split(";")], int(count)))
     return samples
 
 
-def _file(into: Path, name: str) -> Path:
-    return into / f"{name}.samples"
+def _file(pid: int) -> Path:
+    return Path(os.environ["BENCH_SAMPLES"]) / f"{pid}.samples"
 
 
 def _short(frame: str) -> str:
