@@ -22,6 +22,7 @@ from django.utils.translation import gettext_noop
 
 from bots import destinations
 from bots.capped import CappedEvents, CappedStream, ResponseTooLarge, too_large
+from bots.connections import Connections
 from bots.destinations import Address, UrlRefused, check_allow_list, check_url
 
 __all__ = [
@@ -40,7 +41,7 @@ BYTES_AT_MOST = 8 * MEBIBYTE
 STREAM_BYTES_AT_MOST = 64 * MEBIBYTE
 EVENT_STREAM = "text/event-stream"
 CONNECT_SECONDS = 10.0
-LIMITS = httpx2.Limits(max_connections=600, max_keepalive_connections=100, keepalive_expiry=30)
+IDLE_SECONDS = 30
 
 
 class OutboundRefused(httpx2.TransportError):
@@ -146,12 +147,14 @@ class _PooledTransport(httpx2.AsyncHTTPTransport):
     """
 
     def __init__(self, scheme: str, verify: ssl.SSLContext) -> None:
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=verify,
-            max_connections=LIMITS.max_connections,
-            max_keepalive_connections=LIMITS.max_keepalive_connections,
-            keepalive_expiry=LIMITS.keepalive_expiry,
-            network_backend=GuardedBackend(scheme),
+        backend = GuardedBackend(scheme)
+        self._pool = Connections(  # type: ignore[assignment]  # all that is asked of a pool
+            lambda origin: httpcore2.AsyncHTTPConnection(
+                origin,
+                ssl_context=verify,
+                keepalive_expiry=IDLE_SECONDS,
+                network_backend=backend,
+            )
         )
 
 
