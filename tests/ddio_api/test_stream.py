@@ -110,6 +110,17 @@ def test_several_readers_see_the_same_text(message, story):
     assert asyncio.run(three()) == [WHOLE] * 3
 
 
+def test_readers_at_different_places_agree(message, story):
+    app, places = app_of(message), ["", "1-4", "1-9"]
+
+    async def all_of_them() -> list[str]:
+        readers = [asyncio.create_task(collect(app, message.pk, place)) for place in places]
+        await story()
+        return [text_of(await reader) for reader in readers]
+
+    assert asyncio.run(all_of_them()) == [WHOLE, WHOLE[4:], WHOLE[9:]]
+
+
 def test_a_settled_message_is_told_at_once(number):
     seen = read(settled(number, answer="Hi."))
     assert names(seen) == ["delta", "done"]
