@@ -1,5 +1,6 @@
 """The chat page's stream of one answer: `delta`, `reset`, `state`, and `done` with its fragment.
 
+`quiet` says every 15 s that the connection lives, so that the page notices one that does not.
 `gone` ends it where the reader is not let in any more: signed out, disabled, the number suspended.
 """
 
@@ -15,6 +16,8 @@ from bots.access import Door
 from bots.following import Follower, Place
 from bots.models import Message
 from portal.hold import in_thread
+
+QUIET = sse.event("quiet", {})  # a page's script does not see comments
 
 
 class Gone(Exception):
@@ -52,7 +55,7 @@ async def chunks(door: Door, message_id: str, place: Place) -> AsyncGenerator[by
     try:
         async with aclosing(sse.chunks(follower, done, waiting)) as pieces:
             async for piece in pieces:
-                yield piece
+                yield QUIET if piece == sse.HEARTBEAT else piece
     except Gone:
         sentence = _("You cannot follow this answer any more. Reload the page to see why.")
         yield sse.event("gone", {"words": sentence})

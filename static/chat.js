@@ -57,7 +57,7 @@ const settled = (article) => {
 };
 
 const sleep = () => {
-  if (stream) stream.close();
+  if (stream) stream.leave();
   stream = null;
 };
 
@@ -75,8 +75,10 @@ const follow = () => {
   showButtons(Boolean(article));
   if (!article || document.hidden || (stream && stream.article === article)) return;
   sleep();
-  stream = new Stream(article, { lost: page.wordsLost, slow: page.wordsSlow }, {
+  const words = { lost: page.wordsLost, slow: page.wordsSlow, again: page.wordsAgain };
+  stream = new Stream(article, words, {
     change: stay,
+    say: (sentence) => (news.textContent = sentence),
     done: (html) => {
       stay(() => merge(fragment(html).firstElementChild, settled));
       follow();
@@ -90,7 +92,10 @@ const lookAgain = async (article) => {
   try {
     const answer = await call(article.dataset.url);
     if (answer.status === 404) return location.reload();
-    if (answer.status === 401) return explain(answer);
+    if (answer.status === 401) {
+      sleep(); // until the reader comes back to this tab, signed in
+      return explain(answer);
+    }
     if (answer.ok) stay(() => merge(answer.content.firstElementChild, settled));
   } catch {
     // no connection: the next try comes in a moment
@@ -227,6 +232,9 @@ document.addEventListener("visibilitychange", () => {
   else lookSoon();
 });
 window.addEventListener("focus", lookSoon);
+window.addEventListener("pageshow", (event) => event.persisted && lookSoon());
+window.addEventListener("offline", () => stream?.recover());
+window.addEventListener("online", () => stream?.open());
 tabs.addEventListener("message", (event) => {
   if (event.data === page.conversation) lookSoon();
 });

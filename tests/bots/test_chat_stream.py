@@ -110,6 +110,16 @@ def test_an_attempt_that_begins_is_told_at_once(door, message):
     assert [data["state"] for name, data in seen if name == "state"][:2] == ["queued", "thinking"]
 
 
+def test_a_quiet_stream_says_so_in_a_way_that_a_script_can_hear(door, message, monkeypatch):
+    monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.05)
+
+    async def later() -> None:
+        await asyncio.sleep(0.4)
+        await in_thread(settle, message, "Hi.")
+
+    assert names(read_while(door, message, later)).count("quiet") >= 2
+
+
 def test_the_end_can_be_rated_and_is_labelled(door, message):
     html = read(door, settle(message, "Hi."))[-1][1]["html"]
     assert "AI-generated · AI 生成" in html
