@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError
 
 from bots import claims, plans, settlement
 from bots.line import Line, Waiting
@@ -74,23 +74,19 @@ class Desk:
         self._called.set()
 
     async def claim(self) -> None:
-        """Claim what waits as long as there is room for it, for ever."""
-        while True:
-            await self._called.wait()
-            self._called.clear()
-            while ids := self._line.take(min(self.room, BATCH), self._share):
-                async with self._claiming:
-                    await self._claim(ids)
-                await asyncio.sleep(0)  # those that have begun take their places
+        """Wait to be called, then claim what waits as long as there is room for it.
+
+        What it dies of costs nothing but time: whatever was to be claimed, a sweeper finds.
+        """
+        await self._called.wait()
+        self._called.clear()
+        while ids := self._line.take(min(self.room, BATCH), self._share):
+            async with self._claiming:
+                await self._claim(ids)
+            await asyncio.sleep(0)  # those that have begun take their places
 
     async def _claim(self, ids: list[str]) -> None:
-        try:
-            claimed = await self._in_thread(_claim_and_plan, ids, self.name)
-        except (DatabaseError, InterfaceError) as error:
-            # The sweepers find them.
-            logger.warning("claiming_failed", messages=len(ids), error=repr(error))
-            return
-        for message, plan in claimed:
+        for message, plan in await self._in_thread(_claim_and_plan, ids, self.name):
             self._begin(message, plan)
 
     def _share(self, number_id: int | None) -> int:
@@ -154,13 +150,12 @@ class Desk:
         return await future
 
     async def write(self) -> None:
-        """Settle what has ended, for ever."""
-        while True:
-            await self._has_ended.wait()
-            self._has_ended.clear()
-            while batch := self._ended[:BATCH]:
-                del self._ended[:BATCH]
-                await self._write(batch)
+        """Wait until something has ended, then settle what has."""
+        await self._has_ended.wait()
+        self._has_ended.clear()
+        while batch := self._ended[:BATCH]:
+            del self._ended[:BATCH]
+            await self._write(batch)
 
     async def _write(self, batch: list[tuple[Settling, asyncio.Future[bool]]]) -> None:
         ended = [one for one, _future in batch]

@@ -125,8 +125,8 @@ class Worker:
             self._every(settings.SWEEP_SECONDS, self._sweep, jitter=0.3),
             self._every(HEARTBEAT_SECONDS, self._beat),
             self._watch_stops(),
-            self.desk.claim(),
-            self.desk.write(),
+            self._always(self.desk.claim),
+            self._always(self.desk.write),
         ]
         self._timers = [asyncio.create_task(timer) for timer in timers]
 
@@ -152,8 +152,13 @@ class Worker:
             await asyncio.sleep(seconds * random.uniform(1 - jitter, 1 + jitter))  # noqa: S311
             await self._timed(work)
 
+    async def _always(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """What waits for its turn by itself, again and again."""
+        while True:
+            await self._timed(work)
+
     async def _timed(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
-        """Run one tick. Whatever it dies of, and be it a bug, the timer ticks on."""
+        """Run one tick. Whatever it dies of, and be it a bug, the next one comes."""
         tick = asyncio.create_task(work())
         await asyncio.wait([tick])
         if tick.cancelled():
