@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from bots import chat, people, quotas, trials
+from bots import backlog, chat, people, quotas, trials
 from bots.access import Door, LoginNeeded
 from bots.chat_forms import AskForm
 from bots.models import Channel, Conversation, Message
@@ -121,6 +121,9 @@ def _accepted(question: chat.Question, limits: list[quotas.Limit]) -> Message:
         raise Refused(_("Something else was sent meanwhile. Send this once more."), 409) from error
     except quotas.QuotaUsedUp as error:
         raise _used_up(error) from error
+    except backlog.TooLong as error:
+        sentence = _("So many questions wait that yours would wait too long. Try again later.")
+        raise Refused(sentence, 503, retry_after=error.retry_after) from error
 
 
 def _used_up(error: quotas.QuotaUsedUp) -> Refused:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from django.conf import settings
 
-from bots import chat
+from bots import backlog, chat
 from bots.models import Message
 from portal import counters
 
@@ -55,13 +55,14 @@ class QuotaUsedUp(Exception):
 def ask(question: chat.Question, *narrower: Limit) -> Message:
     """`chat.ask` within the quotas: a repeated request takes nothing of them.
 
-    `narrower` limits come on top of those of the number and of the person. Raises QuotaUsedUp and
-    whatever chat.ask raises; then nothing was taken.
+    `narrower` limits come on top of those of the number and of the person. Raises QuotaUsedUp,
+    backlog.TooLong and whatever chat.ask raises; then nothing was taken.
     """
     earlier = chat.replayed(question)
     if earlier:
         return earlier
     number = question.number.pk
+    backlog.refuse_if_too_long(number)
     limits = [
         limit_of_number(number),
         Limit(Whose.PERSON, f"{number}:{question.open_id}", settings.ASKS_PER_PERSON_AND_DAY),

@@ -1,6 +1,8 @@
 """Handing a question over, and what the refusals of `bots` are called in the table."""
 
-from bots import chat, quotas, trials
+from django.utils.translation import gettext as _
+
+from bots import backlog, chat, quotas, trials
 from bots.models import Message
 from ddio_api.errors import DdioError, only_trials_in_this_state
 from portal.models import ServiceNumber
@@ -15,7 +17,7 @@ def terms(number: ServiceNumber, open_id: str, channel: str) -> trials.Terms:
 
 
 def ask(question: chat.Question, *narrower: quotas.Limit) -> Message:
-    """`quotas.ask`; raises 40003, 40404, 40900, 45009 or 45011 where that refuses."""
+    """`quotas.ask`; raises 40003, 40404, 40900, 45009, 45011 or -1 (503) where that refuses."""
     try:
         return quotas.ask(question, *narrower)
     except chat.UnknownPerson as error:
@@ -28,3 +30,6 @@ def ask(question: chat.Question, *narrower: quotas.Limit) -> Message:
         raise DdioError(40900) from error
     except quotas.QuotaUsedUp as error:
         raise DdioError(45009, retry_after=error.retry_after) from error
+    except backlog.TooLong as error:
+        sentence = _("So many questions wait that this one would wait too long. Ask again later.")
+        raise DdioError(-1, sentence, status=503, retry_after=error.retry_after) from error

@@ -16,7 +16,7 @@ from django.test import Client, TransactionTestCase
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from bots import answering
+from bots import answering, backlog
 from bots.worker import Worker
 from ddio_api import call_log, granting, tokens
 from portal import app_records, nudges, parts, valkey
@@ -73,6 +73,7 @@ def clean_valkey(valkey_server: None) -> None:
     valkey._Pause.until = 0.0
     redis.Redis.from_url(django_settings.REDIS_URL).flushdb()
     granting._Noted.at.clear()
+    backlog._known.clear()
 
 
 @pytest.fixture(autouse=True)

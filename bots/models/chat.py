@@ -144,9 +144,13 @@ class Message(models.Model):
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_message_id)
-    number = models.ForeignKey("portal.ServiceNumber", models.CASCADE, related_name="messages")
+    number = models.ForeignKey(
+        "portal.ServiceNumber", models.CASCADE, related_name="messages", db_index=False
+    )
     person = models.ForeignKey(Person, models.CASCADE, related_name="messages")
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="messages", db_index=False
+    )
     position = models.PositiveIntegerField()
     channel = models.CharField(max_length=8, choices=Channel.choices)
     question = models.TextField()
@@ -191,6 +195,11 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["number", "asked_at"], name="message_by_number_and_time"),
+            models.Index(
+                fields=["number", "asked_at"],
+                condition=Q(status=Status.QUEUED),
+                name="message_waiting_of_number",
+            ),
             models.Index(
                 fields=["due_at"], condition=Q(status__in=UNSETTLED), name="message_overdue"
             ),

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bots import backlog
 from bots.models import Conversation, Message, Person
 from portal.hold import HeldResponse
 from tests import factories
@@ -262,3 +263,12 @@ def test_a_replay_is_answered_after_the_quota_is_used_up(client_of_alice, settin
     again = client_of_alice.post("chat/send", body, **key)
     other = client_of_alice.post("chat/send", body)
     assert [answer.status_code for answer in (first, again, other)] == [202, 202, 429]
+
+
+def test_it_refuses_what_would_wait_too_long(client_of_alice, number, monkeypatch):
+    monkeypatch.setattr(backlog, "wait_of", lambda _number_id: 150.0)
+    backlog._known.clear()
+    response = send(client_of_alice, "Hello?")
+    assert (response.status_code, response.json()["code"]) == (503, -1)
+    assert response["Retry-After"] == "30"
+    assert not Message.objects.exists()
