@@ -173,7 +173,7 @@ def test_a_key_that_no_header_can_carry_is_71002_without_a_call(upstream, key):
 
 
 def test_evidence_names_status_class_and_request(upstream):
-    expected = "HTTP 404 model_not_found (request req_of_the_upstream): The model does not exist"
+    expected = "HTTP 404 model_not_found (request req_of_the_simulator): The model does not exist"
     assert fault(upstream, "404").evidence == expected
 
 
