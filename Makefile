@@ -2,7 +2,7 @@
 # Both make what they need in .venv and in DATA_DIR (./var), and nothing elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check screenshots lock environment test-environment
+.PHONY: help up test faults check screenshots lock environment test-environment
 
 PYTHON_OF_ENVIRONMENT := .venv/bin/python
 MANAGE := $(PYTHON_OF_ENVIRONMENT) manage.py
@@ -13,6 +13,7 @@ COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.
 help:
 	@echo "make up      run the platform at http://localhost:8000 (PORT, BIND, DATA_DIR: .env.example)"
 	@echo "make test    run the tests; ARGS='-k word' goes to pytest"
+	@echo "make faults  break what runs, in full size on every stack, and count what is lost; STACK=embedded FAULT=7 runs one"
 	@echo "make check   format, lint, types, Django's own checks, API schema, translations, bandit"
 	@echo "make screenshots   every page in both languages, sizes and themes, into var/screenshots (PAGE=word; needs Chromium)"
 	@echo "make lock    compile requirements/*.txt from pyproject.toml again (needs uv)"
@@ -22,6 +23,21 @@ up: environment
 
 test: test-environment
 	@exec $(PYTHON_OF_ENVIRONMENT) -m pytest $(ARGS)
+
+# The faults of docs/decisions/0002, one line of figures each; fails when one of them falls short.
+# Not every fault is one on every stack: that pytest then finds nothing (exit code 5) is no failure.
+STACK := embedded large rabbit
+FAULT :=
+faults: test-environment
+	@failed=0; tables=; for stack in $(STACK); do \
+		rm -f var/faults/$$stack.txt; \
+		FAULTS_STACK=$$stack FAULTS_SIZE=full FAULT=$(FAULT) \
+			$(PYTHON_OF_ENVIRONMENT) -m pytest -m fault tests/faults $(ARGS) || [ $$? -eq 5 ] || failed=1; \
+		[ ! -e var/faults/$$stack.txt ] || tables="$$tables var/faults/$$stack.txt"; \
+	done; \
+	echo; cat /dev/null $$tables; \
+	[ -n "$$tables" ] || { echo "no fault was run"; failed=1; }; \
+	exit $$failed
 
 environment:
 	@sh deploy/bootstrap run
