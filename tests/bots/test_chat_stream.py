@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -20,6 +20,8 @@ from tests.ddio_api.answers import fail, settle
 from tests.journals import write
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+Seen = list[tuple[str, dict]]
 
 
 @pytest.fixture
@@ -41,31 +43,43 @@ def parsed(chunk: bytes) -> tuple[str, dict]:
     return fields.get("event", ""), json.loads(fields.get("data", "null"))
 
 
-async def collect(door, message_id: str, place: str = "") -> list[tuple[str, dict]]:
+async def collect(door, message_id: str, place: str = "", seen: Seen | None = None) -> Seen:
+    seen = [] if seen is None else seen
     stream = chat_stream.chunks(door, message_id, Place.parse(place))
     async with asyncio.timeout(10):
-        return [parsed(chunk) async for chunk in stream if chunk.startswith(b"event:")]
+        async for chunk in stream:
+            seen += [parsed(chunk)] if chunk.startswith(b"event:") else []
+    return seen
 
 
-def read(door, message: Message, place: str = "") -> list[tuple[str, dict]]:
+def read(door, message: Message, place: str = "") -> Seen:
     return asyncio.run(collect(door, message.pk, place))
 
 
-def read_while(door, message: Message, script) -> list[tuple[str, dict]]:
-    async def both() -> list[tuple[str, dict]]:
-        reader = asyncio.create_task(collect(door, message.pk))
-        await asyncio.sleep(0.1)
+def read_while(door, message: Message, script, seen: Seen | None = None) -> Seen:
+    """What a reader gets who has heard of the state before the script begins."""
+    seen = [] if seen is None else seen
+
+    async def both() -> Seen:
+        reader = asyncio.create_task(collect(door, message.pk, seen=seen))
+        await until(lambda: seen)
         await script()
         return await reader
 
     return asyncio.run(both())
 
 
-def names(seen: list[tuple[str, dict]]) -> list[str]:
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def names(seen: Seen) -> list[str]:
     return [name for name, _data in seen]
 
 
-def text_of(seen: list[tuple[str, dict]]) -> str:
+def text_of(seen: Seen) -> str:
     text = ""
     for name, data in seen:
         text = "" if name == "reset" else text + data.get("text", "")
@@ -99,14 +113,16 @@ def test_a_state_is_told_once(door, message, monkeypatch):
 
 
 def test_an_attempt_that_begins_is_told_at_once(door, message):
+    seen: Seen = []
+
     async def claimed() -> None:
         await in_thread(claims.claim, message.pk, "tests")
         await write(message, [])
-        await asyncio.sleep(0.1)
+        await until(lambda: len(seen) > 1)
         await in_thread(Message.objects.update, status=Status.QUEUED, lease_until=None)
         await in_thread(settle, message, "Hi.")
 
-    seen = read_while(door, message, claimed)
+    read_while(door, message, claimed, seen)
     assert [data["state"] for name, data in seen if name == "state"][:2] == ["queued", "thinking"]
 
 

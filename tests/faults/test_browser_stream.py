@@ -306,3 +306,16 @@ def test_who_was_signed_out_meanwhile_is_told(context: BrowserContext, wired: Pa
     cable.pull()
     cable.put_back()
     wired.locator("#composer-error, .chat-welcome").get_by_text("Log in").wait_for()
+
+
+def test_two_tabs_agree_though_worker_and_web_process_die(
+    stage: Stage, context: BrowserContext, page: Page
+):
+    second = context.new_page()
+    second.goto(page.url)
+    grown(second, 5)
+    stage.platform.kill_worker()
+    stage.platform.part("granian").kill()
+    assert (settled(page), settled(second)) == (WHOLE, WHOLE)
+    assert kept(stage, page) == [["done", WHOLE, 1]]
+    assert (garbled(page), in_trouble(page)) == ([], [])
