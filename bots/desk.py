@@ -74,16 +74,17 @@ class Desk:
         self._called.set()
 
     async def claim(self) -> None:
-        """Wait to be called, then claim what waits as long as there is room for it.
+        """Claim what waits as long as there is room for it, for ever.
 
         What it dies of costs nothing but time: whatever was to be claimed, a sweeper finds.
         """
-        await self._called.wait()
-        self._called.clear()
-        while ids := self._line.take(min(self.room, BATCH), self._share):
-            async with self._claiming:
-                await self._claim(ids)
-            await asyncio.sleep(0)  # those that have begun take their places
+        while True:
+            await self._called.wait()
+            self._called.clear()
+            while ids := self._line.take(min(self.room, BATCH), self._share):
+                async with self._claiming:
+                    await self._claim(ids)
+                await asyncio.sleep(0)  # those that have begun take their places
 
     async def _claim(self, ids: list[str]) -> None:
         for message, plan in await self._in_thread(_claim_and_plan, ids, self.name):
@@ -150,12 +151,13 @@ class Desk:
         return await future
 
     async def write(self) -> None:
-        """Wait until something has ended, then settle what has."""
-        await self._has_ended.wait()
-        self._has_ended.clear()
-        while batch := self._ended[:BATCH]:
-            del self._ended[:BATCH]
-            await self._write(batch)
+        """Settle what has ended, for ever."""
+        while True:
+            await self._has_ended.wait()
+            self._has_ended.clear()
+            while batch := self._ended[:BATCH]:
+                del self._ended[:BATCH]
+                await self._write(batch)
 
     async def _write(self, batch: list[tuple[Settling, asyncio.Future[bool]]]) -> None:
         ended = [one for one, _future in batch]

@@ -153,7 +153,7 @@ class Worker:
             await self._timed(work)
 
     async def _always(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """What waits for its turn by itself, again and again."""
+        """Work that never ends by itself; whatever it dies of, it begins again."""
         while True:
             await self._timed(work)
 

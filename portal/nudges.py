@@ -26,6 +26,7 @@ logger = structlog.get_logger(__name__)
 PAUSE_SECONDS = 1.0
 BROKER_SECONDS = 0.5
 FLUSH_SECONDS = 1.0
+GATHER_SECONDS = 0.015
 TOGETHER_AT_MOST = 100  # items in one message
 WAITING_AT_MOST = 10_000
 
@@ -65,7 +66,8 @@ def send(task_name: str, *items: Any) -> bool:
 class Sender:
     """Sends from a thread of its own: nobody who nudges waits for a broker, however it is.
 
-    Nudges of one task that wait at the same time travel together, as one message.
+    Nudges of one task that wait at the same time travel together, as one message. The first one
+    goes at once, the next ones gather for a moment: by then the worker is busy with the first.
     """
 
     def __init__(self) -> None:
@@ -105,6 +107,7 @@ class Sender:
                 self._is_sending = True
             for start in range(0, len(items) or 1, TOGETHER_AT_MOST):
                 send(task_name, *items[start : start + TOGETHER_AT_MOST])
+            time.sleep(GATHER_SECONDS)
 
 
 _sender = Sender()

@@ -5,7 +5,7 @@ SQLite has one writer at a time, and begins every transaction as that writer.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -47,6 +47,11 @@ def among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
 def moment(at: datetime) -> Any:
     """The value for a column that holds a time."""
     return connection.ops.adapt_datetimefield_value(at)
+
+
+def aware(at: datetime | None) -> datetime | None:
+    """A time as it was read; SQLite has UTC without saying so."""
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
 
 
 def locked(*, waiting: bool = True) -> str:
