@@ -1,14 +1,19 @@
 """The Celery application. `celery -A portal worker` starts what answers.
 
-The settings follow Celery's and kombu's documentation of the Redis transport: the visibility
-timeout is named in each of the three places that read it and is far above the longest task; the
-restore throttle is 1, or a killed worker's tasks come back only after minutes.
+What travels through the broker are nudges: hints that a row wants work (rule 1). Tasks end as soon
+as the worker knows, and what a dead worker was told is found by the sweepers of the others. So the
+broker keeps no book of what was taken and not acknowledged (`no_ack`): with Redis that would be two
+transactions for each message, and a message of a dead worker would come back after the sweepers
+have seen to it. The settings for acknowledged tasks stand here all the same, for whoever adds some:
+the visibility timeout is named in each of the three places that read it and is far above the
+longest task; the restore throttle is 1, or a killed worker's tasks come back only after minutes.
 """
 
 import os
 from typing import Any
 
 from celery import Celery
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -43,6 +48,7 @@ app.conf.update(
     broker_connection_timeout=BROKER_CONNECT_SECONDS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    task_queues=[Queue("celery", no_ack=True)],
     accept_content=["json"],
     task_serializer="json",
     result_serializer="json",
