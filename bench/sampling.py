@@ -76,7 +76,7 @@ def _library() -> Path:
     if compiler is None or sys.version_info >= (3, 13):
         raise SystemExit("--profile needs a C compiler and Python 3.11 or 3.12")
     made.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-O2", "-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}"]
+    flags = ["-O2", "-Wall", "-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}"]
     subprocess.run([compiler, *flags, str(SOURCE), "-o", str(made)], check=True)
     return made
 
