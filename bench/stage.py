@@ -113,8 +113,11 @@ def running(command: Sequence[str], more: Mapping[str, str]) -> Iterator[int]:
             yield process.pid
             went_well = True
         finally:
+            ended = process.poll()
             process.terminate()
             process.wait(15)
+            if not went_well and ended is not None:
+                sys.stderr.write(f"it had ended by itself, with {ended}: {' '.join(command)}\n")
             if not went_well:
                 log.seek(0)
                 sys.stderr.write(log.read().decode(errors="replace")[-4000:])
