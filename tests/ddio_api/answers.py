@@ -113,10 +113,15 @@ def app_of(message: Message) -> App:
     return authentication.admit(tokens.read(tokens.issue(number.app_id, generation)[0]), "")
 
 
-async def collect(app: App, message_id: str, last_event_id: str = "") -> list[Sse]:
-    place = Place.parse(last_event_id)
+async def collect(
+    app: App, message_id: str, last_event_id: str = "", seen: list[Sse] | None = None
+) -> list[Sse]:
+    """All the events of the stream; those that have come so far are in `seen`."""
+    place, seen = Place.parse(last_event_id), [] if seen is None else seen
     async with asyncio.timeout(PATIENCE_SECONDS):
-        return events([chunk async for chunk in streams.chunks(app, message_id, place)])
+        async for chunk in streams.chunks(app, message_id, place):
+            seen += events([chunk])
+    return seen
 
 
 def read(message: Message, last_event_id: str = "") -> list[Sse]:
@@ -127,16 +132,29 @@ def read_while(
     message: Message, script: Callable[[], Awaitable[None]], last_event_id: str = ""
 ) -> list[Sse]:
     """What a reader gets who is there before the script begins."""
+    return read_along(message, lambda _seen: script(), last_event_id)
 
+
+def read_along(
+    message: Message, script: Callable[[list[Sse]], Awaitable[None]], last_event_id: str = ""
+) -> list[Sse]:
+    """The same; the script is given what the reader has seen so far."""
     app = app_of(message)
 
     async def both() -> list[Sse]:
-        reader = asyncio.create_task(collect(app, message.pk, last_event_id))
+        seen: list[Sse] = []
+        reader = asyncio.create_task(collect(app, message.pk, last_event_id, seen))
         await asyncio.sleep(0.05)
-        await script()
+        await script(seen)
         return await reader
 
     return asyncio.run(both())
+
+
+async def until_seen(seen: list[Sse], count: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(seen) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 def text_of(seen: list[Sse]) -> str:

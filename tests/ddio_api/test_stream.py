@@ -13,15 +13,18 @@ from portal import credentials, valkey
 from portal.hold import HeldStream, in_thread, stopping
 from tests import factories
 from tests.ddio_api.answers import (
+    Sse,
     app_of,
     collect,
     fail,
     names,
     read,
+    read_along,
     read_while,
     settle,
     settled,
     text_of,
+    until_seen,
 )
 from tests.journals import until_written, write
 
@@ -184,13 +187,15 @@ def test_who_has_had_done_gets_204(client_of_alice, number):
 
 
 def test_a_later_attempt_begins_with_reset(message):
-    async def interrupted() -> None:
+    async def interrupted(seen: list[Sse]) -> None:
         await write(message, ["Wrong st"])
+        await until_seen(seen, 1)
         await in_thread(Message.objects.update, attempt=1)
         await write(message, ["Right."], attempt=2)
+        await until_seen(seen, 3)
         await in_thread(settle, message, "Right.")
 
-    seen = read_while(message, interrupted)
+    seen = read_along(message, interrupted)
     assert names(seen) == ["delta", "reset", "delta", "done"]
     assert seen[1].data == {"attempt": 2}
     assert text_of(seen) == "Right."
@@ -205,8 +210,13 @@ def test_a_reader_of_the_first_attempt_who_comes_back_is_reset(number, message):
 
 def test_a_late_piece_of_a_dead_attempt_is_not_shown(message):
     async def overtaken() -> None:
+        dead = journal.Writer(message.pk, 1)
+        dead.put("Wrong")
+        await until_written(dead)
         await write(message, ["Right"], attempt=2)
-        await write(message, ["Wrong, and at length"], attempt=1)
+        dead.put(", and at length")
+        await until_written(dead)
+        await dead.close()
         await write(message, ["Right."], attempt=2)
         await in_thread(Message.objects.update, attempt=1)
         await in_thread(settle, message, "Right.")
@@ -249,11 +259,12 @@ def test_a_journal_that_lost_its_beginning_leaves_no_gap(message, place):
 
 
 def test_a_failure_takes_the_text_back(message):
-    async def failing() -> None:
+    async def failing(seen: list[Sse]) -> None:
         await write(message, ["You sa"])
+        await until_seen(seen, 1)
         await in_thread(fail, message, 71008)
 
-    seen = read_while(message, failing)
+    seen = read_along(message, failing)
     assert names(seen) == ["delta", "reset", "done"]
     assert (seen[-1].data["answer"], seen[-1].data["error"]["code"]) == (None, 71008)
 
