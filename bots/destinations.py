@@ -141,6 +141,8 @@ def _allow_list() -> tuple[AllowEntry, ...]:
     entries = _parse_allow_list(tuple(settings.OUTBOUND_ALLOW))[0]
     if settings.LOCAL_MODEL:
         entries += (_entry_for(settings.LOCAL_MODEL_URL),)
+    if settings.SIMULATOR:
+        entries += (_entry_for(settings.SIMULATOR_URL),)
     return entries
 
 

@@ -5,6 +5,7 @@ processes of an installation read the same files, so a second shell (`manage.py 
 the running platform without being told its addresses.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -53,10 +54,26 @@ def _keep(path: Path, fresh: dict[str, Any]) -> dict[str, Any]:
         if not path.exists():
             _write_private(path, fresh)
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if fresh.keys() - kept.keys():
+            kept = _complete(path, fresh)
     except OSError as error:
         raise SystemExit(f"DATA_DIR cannot be used: {path}: {error.strerror}") from error
     except ValueError as error:
         raise SystemExit(f"{path} is damaged (not JSON): restore it from a backup") from error
+    return kept
+
+
+def _complete(path: Path, fresh: dict[str, Any]) -> dict[str, Any]:
+    """Add what the release that made the file did not keep, one process at a time."""
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if fresh.keys() - kept.keys():
+            kept = fresh | kept
+            _write_private(path, kept, replace=True)
+    finally:
+        os.close(directory)
     return kept
 
 
@@ -68,6 +85,7 @@ def installation_secrets(data_dir: Path) -> dict[str, Any]:
         "API_KEY_ENCRYPTION_KEYS": [Fernet.generate_key().decode()],
         "VALKEY_PASSWORD": secrets.token_urlsafe(24),
         "LOCAL_MODEL_API_KEY": "sk-local-" + secrets.token_urlsafe(24),
+        "SIMULATOR_API_KEY": "sk-simulator-" + secrets.token_urlsafe(24),
     }
     return _keep(data_dir / "secrets.json", fresh)
 
@@ -97,7 +115,8 @@ def why_not_listen(host: str, port: int) -> str:
 
 def ports(data_dir: Path) -> dict[str, int]:
     """The loopback ports of the embedded services: chosen once, so that addresses stay valid."""
-    return _keep(data_dir / "ports.json", {"valkey": free_port(), "local_model": free_port()})
+    fresh = {name: free_port() for name in ("valkey", "local_model", "simulator")}
+    return _keep(data_dir / "ports.json", fresh)
 
 
 def replace_taken_ports(data_dir: Path, services: Iterable[str]) -> bool:
@@ -139,3 +158,7 @@ def broker_url(redis_url: str) -> str:
 
 def local_model_url(data_dir: Path) -> str:
     return f"http://127.0.0.1:{ports(data_dir)['local_model']}/v1"
+
+
+def simulator_url(data_dir: Path) -> str:
+    return f"http://127.0.0.1:{ports(data_dir)['simulator']}/v1"

@@ -1,5 +1,6 @@
 """The programs that an installation on one machine consists of, and how each is started."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ from portal.supervisor import Part
 # An installation is one directory, wherever `up` was called from.
 ENVIRONMENT = {"PYTHONPATH": str(BASE_DIR)}
 WORKER_THREADS = 4
+CALLS_SIMULATED = 20_000  # that the simulator can tell of by their ids: with them it has 35 MB
 
 
 class PartMissingError(Exception):
@@ -75,11 +77,24 @@ def _valkey_server() -> str:
 def others() -> list[Part]:
     """What runs beside Valkey, in the order of starting."""
     parts = [worker(), beat(), web()]
+    if settings.SIMULATOR and settings.SIMULATOR_IS_EMBEDDED:
+        parts.insert(0, simulator())
     return [local_model(), *parts] if settings.LOCAL_MODEL else parts
 
 
 def local_model() -> Part:
     return _python("model", ["-m", "bots.local_model"])
+
+
+def simulator() -> Part:
+    port = str(embedded.ports(settings.DATA_DIR)["simulator"])
+    options = ["--port", port, "--remember", str(CALLS_SIMULATED)]
+    # It is told apart from a stranger by the digest alone: it has no use for the key.
+    digest = hashlib.sha256(settings.SIMULATOR_API_KEY.encode()).hexdigest()
+    environment = ENVIRONMENT | {"SIMULATOR_KEY_SHA256": digest}
+    return Part(
+        "simulator", [sys.executable, "-m", "bots.simulator", *options], environment=environment
+    )
 
 
 def worker() -> Part:

@@ -265,7 +265,7 @@ PENDING_PER_PERSON = integer("PENDING_PER_PERSON", 20, at_least=1)
 CALL_LOG_DAYS = integer("CALL_LOG_DAYS", 30, at_least=1)
 CALL_LOG_ROWS = integer("CALL_LOG_ROWS", 5_000_000, at_least=1000)
 
-# Outbound calls, and the model that ships with the platform ---------------------------------------
+# Outbound calls, and the model and the simulator that ship with the platform ---------------------
 
 OUTBOUND_ALLOW = words("OUTBOUND_ALLOW", [])
 OUTBOUND_PORTS = ports("OUTBOUND_PORTS", ["443"])
@@ -274,6 +274,10 @@ LOCAL_MODEL_PATH = env.str("LOCAL_MODEL_PATH", default="")
 LOCAL_MODEL_NAME = env.str("LOCAL_MODEL_NAME", default="smollm2-135m")
 LOCAL_MODEL_URL = embedded.local_model_url(DATA_DIR)
 LOCAL_MODEL_API_KEY = _kept["LOCAL_MODEL_API_KEY"]
+SIMULATOR = boolean("SIMULATOR", True)
+SIMULATOR_IS_EMBEDDED = not env.str("SIMULATOR_URL", default="")
+SIMULATOR_URL = url("SIMULATOR_URL", embedded.simulator_url(DATA_DIR), ["http", "https"])
+SIMULATOR_API_KEY = _kept["SIMULATOR_API_KEY"]
 
 # Logs: one JSON object a line, or readable lines on a terminal -----------------------------------
 

@@ -28,7 +28,9 @@ READY_SECONDS = 60.0
 REDIS_DATABASES = 16
 OWN_REDIS_DATABASE = 4  # so many behind the one that the test run names
 # Short leases make a test of a dead worker quick; the relations between the times stay.
+# And whoever wants the simulator asks for it.
 BRISK = {
+    "SIMULATOR": "0",
     "LEASE_SECONDS": "4",
     "LEASE_RENEWAL_SECONDS": "1",
     "SWEEP_SECONDS": "1",

@@ -146,7 +146,7 @@ ACCEPTED_URLS = [
 def _nothing_is_opened(settings):
     settings.OUTBOUND_ALLOW = []
     settings.OUTBOUND_PORTS = [443]
-    settings.LOCAL_MODEL = False
+    settings.LOCAL_MODEL = settings.SIMULATOR = False
 
 
 @pytest.mark.parametrize("address", CLOSED.split())
@@ -237,7 +237,7 @@ def test_an_entry_opens_nothing_else(settings, entry, url):
         outbound.check_url(url)
 
 
-def test_the_local_model_is_the_one_built_in_entry(settings):
+def test_the_local_model_is_a_built_in_entry(settings):
     settings.LOCAL_MODEL = True
     settings.LOCAL_MODEL_URL = "http://127.0.0.1:40001/v1"
     outbound.check_url("http://127.0.0.1:40001/v1")
@@ -249,6 +249,14 @@ def test_a_local_model_that_is_off_opens_nothing(settings):
     settings.LOCAL_MODEL_URL = "http://127.0.0.1:40001/v1"
     with pytest.raises(UrlRefused):
         outbound.check_url("http://127.0.0.1:40001/v1")
+
+
+def test_the_simulator_is_open_while_it_is_on(settings):
+    settings.SIMULATOR, settings.SIMULATOR_URL = True, "http://127.0.0.1:40003/v1"
+    outbound.check_url("http://127.0.0.1:40003/v1")
+    settings.SIMULATOR = False
+    with pytest.raises(UrlRefused):
+        outbound.check_url("http://127.0.0.1:40003/v1")
 
 
 def test_the_operator_may_list_other_ports(settings):

@@ -42,7 +42,7 @@ def listener(settings):
         server.setblocking(False)
         settings.OUTBOUND_PORTS = [server.getsockname()[1]]
         settings.OUTBOUND_ALLOW = []
-        settings.LOCAL_MODEL = False
+        settings.LOCAL_MODEL = settings.SIMULATOR = False
         yield server
 
 

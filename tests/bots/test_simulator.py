@@ -17,6 +17,7 @@ import pytest
 
 from bots.simulator.behaviours import BEHAVIOURS, FAMILIES, catalogue
 from bots.simulator.ledger import Counts, Ledger
+from portal import parts
 from tests.upstream import Upstream, running_upstream
 
 KEY = {"Authorization": "Bearer sk-good-1234567890"}
@@ -315,6 +316,27 @@ def test_one_small_process_holds_a_thousand_calls():
     with running_process() as (process, upstream):
         assert asyncio.run(held(process, upstream)) < 40_000_000
         assert upstream.calls()["most_in_flight"] == 1_000
+
+
+def test_it_knows_nothing_of_django():
+    script = "import bots.simulator.__main__, sys; print('django' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_the_platforms_own_is_small_and_says_nothing_of_what_it_is_asked(settings):
+    settings.SIMULATOR_API_KEY = "sk-simulator-of-a-test"
+    part = parts.simulator()
+    remembered = part.command[part.command.index("--remember") :]
+    with running_process(*remembered, **part.environment) as (process, handle):
+        own = {"Authorization": f"Bearer {settings.SIMULATOR_API_KEY}"}
+        statuses = [ask(handle, name, headers=own).status_code for name in ("echo", "401")]
+        assert [*statuses, ask(handle, "echo").status_code] == [200, 401, 401]
+        assert psutil.Process(process.pid).memory_info().rss < 40 * 1024 * 1024
+        process.terminate()
+        assert process.communicate(timeout=5)[0] == ""
 
 
 def test_the_process_ends_at_once_when_it_is_told_to():

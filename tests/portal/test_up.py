@@ -1,10 +1,13 @@
 """What must hold before `manage.py up` starts anything, and the parts that it starts."""
 
+import hashlib
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -119,6 +122,22 @@ def test_free_ports_of_the_embedded_services_stay(tmp_path):
     assert embedded.ports(tmp_path) == before
 
 
+def test_what_an_older_release_kept_stays_and_the_rest_is_added(tmp_path):
+    older = {"valkey": 1, "local_model": 2}
+    (tmp_path / "ports.json").write_text(json.dumps(older))
+    completed = embedded.ports(tmp_path)
+    assert completed == older | {"simulator": completed["simulator"]}
+    assert embedded.ports(tmp_path) == completed
+
+
+def test_of_many_that_complete_the_same_file_all_hold_the_same(tmp_path):
+    (tmp_path / "secrets.json").write_text(json.dumps({"SECRET_KEY": "old"}))
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(lambda _: embedded.installation_secrets(tmp_path), range(24)))
+    assert all(each == read[0] for each in read)
+    assert read[0]["SECRET_KEY"] == "old"
+
+
 def test_an_unusable_data_directory_is_one_clear_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match=r"DATA_DIR cannot be used: .*File exists"):
@@ -206,13 +225,31 @@ def test_the_valkey_configuration_is_for_its_owner_alone(tmp_path, settings):
 
 
 def test_the_parts_start_in_the_order_in_which_they_need_each_other(settings):
-    settings.LOCAL_MODEL = True
-    assert [part.name for part in parts.others()] == ["model", "worker", "beat", "web"]
+    settings.LOCAL_MODEL = settings.SIMULATOR = True
+    names = ["model", "simulator", "worker", "beat", "web"]
+    assert [part.name for part in parts.others()] == names
 
 
 def test_the_model_can_be_left_out(settings):
     settings.LOCAL_MODEL = False
     assert "model" not in [part.name for part in parts.others()]
+
+
+def test_the_simulator_can_be_left_out(settings):
+    settings.SIMULATOR = False
+    assert "simulator" not in [part.name for part in parts.others()]
+
+
+def test_there_is_no_simulator_of_our_own_where_another_is_named(settings):
+    settings.SIMULATOR, settings.SIMULATOR_IS_EMBEDDED = True, False
+    assert "simulator" not in [part.name for part in parts.others()]
+
+
+def test_the_simulator_knows_its_key_by_the_digest_alone(settings):
+    part = parts.simulator()
+    digest = hashlib.sha256(settings.SIMULATOR_API_KEY.encode()).hexdigest()
+    assert part.environment["SIMULATOR_KEY_SHA256"] == digest
+    assert settings.SIMULATOR_API_KEY not in str(part)
 
 
 def test_no_secret_is_on_a_command_line(settings, tmp_path):
@@ -281,5 +318,6 @@ def test_the_whole_platform_is_ready_and_stops_in_order(platform):
 @pytest.mark.alike
 def test_nothing_of_the_platform_outlives_its_killed_supervisor(platform):
     platform.process.kill()
-    assert len(platform.descendants) >= 7  # reaper, Valkey, model, worker, beat, web and its worker
+    # The reaper, Valkey, model, simulator, worker, beat, web and its worker.
+    assert len(platform.descendants) >= 8
     assert platform.left() == []

@@ -87,6 +87,8 @@ def prepare(say: Say) -> int:
     check_room(settings.DATA_DIR)
     check_port(settings.BIND, settings.PORT)
     services = ["local_model"] if settings.LOCAL_MODEL else []
+    if settings.SIMULATOR and settings.SIMULATOR_IS_EMBEDDED:
+        services.append("simulator")
     if settings.REDIS_IS_EMBEDDED and not embedded.valkey_socket(settings.DATA_DIR):
         services.append("valkey")
     if embedded.replace_taken_ports(settings.DATA_DIR, services):
