@@ -26,6 +26,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         "number",
         "label",
         "is_local",
+        "is_sandbox",
         "host",
         "status",
         "checked_at",

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.validators import RegexValidator
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,6 +24,22 @@ BASE_URLS = [
 URL_LENGTH_AT_MOST = 500
 KEY_LENGTH_AT_MOST = 500
 PRIORITY_AT_MOST = 99
+PROVIDER = "provider"
+KINDS: dict[str, str | Promise] = {
+    PROVIDER: gettext_lazy("OpenAI-compatible provider"),
+    keys.LOCAL: gettext_lazy("Built-in model"),
+    keys.SANDBOX: gettext_lazy("Simulator (sandbox)"),
+}
+DESCRIPTIONS: dict[str, str | Promise] = {
+    PROVIDER: gettext_lazy("A model at its base URL, with your API key."),
+    keys.LOCAL: gettext_lazy(
+        "A small demo model on this machine. It needs no key, speaks English and is often wrong."
+    ),
+    keys.SANDBOX: gettext_lazy(
+        "No model at all: it answers, dawdles or breaks as you ask, for tests of your own system."
+        " It needs no key, and is silent while any other key is bound."
+    ),
+}
 _ENDPOINT = re.compile(r"/(chat/completions|completions|models|embeddings)/*$")
 
 printable_key = RegexValidator(
@@ -31,6 +48,12 @@ printable_key = RegexValidator(
         "A space or a sign that no key has is in it. Copy the key from the provider again."
     ),
 )
+
+
+def offered_kinds() -> list[tuple[str, str | Promise]]:
+    """What may be bound here, the usual one first."""
+    is_on = {PROVIDER: True, keys.LOCAL: settings.LOCAL_MODEL, keys.SANDBOX: settings.SIMULATOR}
+    return [(kind, label) for kind, label in KINDS.items() if is_on[kind]]
 
 
 class BaseUrlField(forms.CharField):
@@ -95,7 +118,7 @@ class KeyForm(forms.Form):
 
     def refuse_twin(self, twin: ApiKey) -> None:
         self.twin = twin
-        field = "is_local" if twin.is_local else "api_key"
+        field = "kind" if twin.is_built_in else "api_key"
         sentence = _("This key is bound already: %(label)s.")
         self.add_error(field, sentence % {"label": twin})
 
@@ -107,25 +130,32 @@ class KeyForm(forms.Form):
             )
 
 
-class BindForm(KeyForm):
-    """Binding one more key, or the model that ships with the platform."""
+class KindSelect(forms.RadioSelect):
+    """Radio buttons, each with what it means below it."""
 
-    is_local = forms.BooleanField(
-        label=gettext_lazy("Use the model that ships with the platform"),
-        required=False,
-        help_text=gettext_lazy(
-            "A small demo model on this machine. It needs no key, speaks English and is often"
-            " wrong."
-        ),
-    )
-    field_order = ["is_local", "label", "base_url", "api_key"]
+    template_name = "bots/key_kinds.html"
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = dict(super().create_option(name, value, *args, **kwargs))
+        option["description"] = DESCRIPTIONS[str(value)]
+        option["attrs"]["aria-describedby"] = f"{option['attrs']['id']}_description"
+        return option
+
+
+class BindForm(KeyForm):
+    """Binding one more key, or a part of the platform."""
+
+    kind = forms.ChoiceField(label=gettext_lazy("What answers"), required=False, widget=KindSelect)
+    field_order = ["kind", "label", "base_url", "api_key"]
 
     def __init__(self, number: ServiceNumber, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("initial", {"base_url": DEFAULT_BASE_URL})
+        kwargs.setdefault("initial", {"base_url": DEFAULT_BASE_URL, "kind": PROVIDER})
         super().__init__(number, *args, **kwargs)
-        if not settings.LOCAL_MODEL:
-            del self.fields["is_local"]
-        elif self.is_bound and self.data.get("is_local"):
+        kinds = offered_kinds()
+        self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
+        if len(kinds) == 1:
+            del self.fields["kind"]
+        elif self.is_bound and self.data.get("kind") in dict(kinds[1:]):
             # Whatever stands in the two fields that are hidden then is nobody's business.
             for name in ("base_url", "api_key"):
                 asked = self.fields[name]
@@ -135,8 +165,8 @@ class BindForm(KeyForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("is_local"):
-            cleaned["base_url"], cleaned["api_key"] = keys.LOCAL, ""
+        if cleaned.get("kind") in (keys.LOCAL, keys.SANDBOX):
+            cleaned["base_url"], cleaned["api_key"] = cleaned["kind"], ""
         if not self.errors:
             twin = keys.twin_of(self.number, cleaned["base_url"], cleaned["api_key"])
             if twin:
@@ -166,7 +196,7 @@ class EditForm(KeyForm):
         initial = {"label": key.label, "priority": key.priority, "base_url": key.base_url}
         super().__init__(key.number, *args, initial=initial, **kwargs)
         self.key = key
-        if key.is_local:
+        if key.is_built_in:
             for name in ("priority", "base_url", "api_key"):
                 del self.fields[name]
 

@@ -23,13 +23,16 @@ MEND_KEY = "mend"
 class Row:
     """A bound key; `is_last` where no other can be used.
 
-    `waits_for` is set where its check takes long: FOR_A_WORKER or FOR_THE_PROVIDER.
+    `waits_for` is set where its check takes long: FOR_A_WORKER or FOR_THE_PROVIDER. `is_silent` is
+    the simulator beside another key, and `wakes_simulator` the key without which it would answer.
     """
 
     key: ApiKey
     evidence: str = ""
     waits_for: str = ""
     is_last: bool = False
+    is_silent: bool = False
+    wakes_simulator: bool = False
 
     @property
     def is_pending(self) -> bool:
@@ -44,7 +47,9 @@ def rows(number: ServiceNumber) -> list[Row]:
     newest = KeyVerdict.objects.filter(key=OuterRef("pk")).order_by("-pk")
     bound = number.api_keys.bound().annotate(evidence=Subquery(newest.values("evidence")[:1]))
     found: list[Any] = list(bound.order_by("priority", "created_at"))
-    usable = [key.pk for key in found if key.status != KeyStatus.INVALID]
+    real = [key.pk for key in found if not key.is_sandbox]
+    tried = [key for key in found if key.is_sandbox != bool(real)]  # all real ones, or no other
+    usable = [key.pk for key in tried if key.status != KeyStatus.INVALID]
     reason = _reason_to_wait() if any(_waits_long(key) for key in found) else ""
     return [
         Row(
@@ -52,6 +57,8 @@ def rows(number: ServiceNumber) -> list[Row]:
             evidence=key.evidence or "",
             waits_for=reason if _waits_long(key) else "",
             is_last=usable == [key.pk],
+            is_silent=key.is_sandbox and bool(real),
+            wakes_simulator=real == [key.pk] and len(found) > 1,
         )
         for key in found
     ]
@@ -60,7 +67,8 @@ def rows(number: ServiceNumber) -> list[Row]:
 def row(key: ApiKey) -> Row:
     newest = key.verdicts.order_by("-pk").values_list("evidence", flat=True).first()
     waits_for = _reason_to_wait() if _waits_long(key) else ""
-    return Row(key, evidence=newest or "", waits_for=waits_for)
+    is_silent = key.is_sandbox and not ApiKey.objects.filter(number=key.number_id).are_simulated()
+    return Row(key, evidence=newest or "", waits_for=waits_for, is_silent=is_silent)
 
 
 def next_step(number: ServiceNumber) -> str:

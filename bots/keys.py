@@ -19,7 +19,9 @@ from portal import audit, nudges, numbers
 from portal.models import ServiceNumber, User
 
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
-LOCAL = "local"  # the base URL that stands for the model which ships with the platform
+# The base URLs that stand for what ships with the platform.
+LOCAL = "local"
+SANDBOX = "simulator"
 KEYS_AT_MOST = 20
 _ID = re.compile("[A-Za-z0-9_-]{1,40}")
 
@@ -61,11 +63,10 @@ def bind(
     Raises outbound.UrlRefused for a base URL that may not be called, TooManyKeys, and
     numbers.EditRefused where the number is closed.
     """
-    is_local = base_url == LOCAL
-    if not is_local:
+    kind = {"is_local": base_url == LOCAL, "is_sandbox": base_url == SANDBOX}
+    key = ApiKey(number=number, label=label, **kind)
+    if not key.is_built_in:
         outbound.check_url(base_url)
-    key = ApiKey(number=number, label=label, is_local=is_local)
-    if not is_local:
         key.base_url = base_url.rstrip("/")
         key.seal(api_key)
     with transaction.atomic():
@@ -77,9 +78,8 @@ def bind(
         if number.api_keys.bound().count() >= KEYS_AT_MOST:
             raise TooManyKeys
         key.save()
-        audit.record(
-            "key.bound", actor=actor, number=number, key=key.pk, base_url=key.base_url or LOCAL
-        )
+        where = key.base_url or base_url
+        audit.record("key.bound", actor=actor, number=number, key=key.pk, base_url=where)
         request_check(key)
     return key
 
@@ -88,6 +88,8 @@ def twin_of(number: ServiceNumber, base_url: str, api_key: str) -> ApiKey | None
     """The row under which this very key is bound to the number already."""
     if base_url == LOCAL:
         return number.api_keys.bound().filter(is_local=True).first()
+    if base_url == SANDBOX:
+        return number.api_keys.bound().filter(is_sandbox=True).first()
     for key in number.api_keys.bound().filter(base_url=base_url.rstrip("/")):
         try:
             if key.open()[1] == api_key:
@@ -101,7 +103,7 @@ def twin_of(number: ServiceNumber, base_url: str, api_key: str) -> ApiKey | None
 class Edit:
     """What the owner wants of a key; an empty `api_key` keeps the present one.
 
-    A local key has neither URL nor key: of its edit only the label counts.
+    A built-in one has neither URL nor key: of its edit only the label counts.
     """
 
     label: str
@@ -122,7 +124,7 @@ def edit(key: ApiKey, wanted: Edit, *, actor: User) -> None:
         before = _facts(key)
         key.label = wanted.label
         written = ["label"]
-        if not key.is_local:
+        if not key.is_built_in:
             key.priority = wanted.priority
             written += ["priority", *_seal_anew(key, wanted)]
         key.save(update_fields=written)
@@ -138,7 +140,7 @@ def edit(key: ApiKey, wanted: Edit, *, actor: User) -> None:
             changes=changes,
             key_replaced=bool(wanted.api_key),
         )
-        if wanted.api_key and not key.is_local:
+        if wanted.api_key and not key.is_built_in:
             request_check(key)
 
 

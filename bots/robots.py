@@ -1,6 +1,6 @@
 """The robot of a number: what it starts from, and every change of it on the record."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -8,29 +8,44 @@ from django.db import transaction
 
 from bots import keys
 from bots.models import ApiKey, Robot
+from bots.simulator import behaviours
 from portal import audit, numbers
 from portal.models import ServiceNumber, User
 
 SUGGESTIONS_AT_MOST = 4  # questions that the chat offers for a beginning
+SANDBOX_MODEL = "brisk"  # what a robot begins with where the simulator answers
 MODELS_AT_MOST = 500  # in the page's list of suggestions; any other name may be typed
 
 
-def robot_of(number: ServiceNumber, listed: list[str]) -> Robot:
+def robot_of(number: ServiceNumber, listed: list[str], *, is_simulated: bool = False) -> Robot:
     """The number's robot; unsaved and with sensible beginnings where it has none yet."""
     robot = Robot.objects.filter(number=number).first()
     if robot is None:
-        robot = Robot(number=number, model=listed[0] if len(listed) == 1 else "")
+        beginning = SANDBOX_MODEL if is_simulated else ""
+        robot = Robot(number=number, model=listed[0] if len(listed) == 1 else beginning)
     return robot
 
 
-def models_of(bound: Iterable[ApiKey]) -> list[str]:
-    """The names that the keys' providers list, and the local model's where it is bound."""
+def models_of(bound: Collection[ApiKey]) -> list[str]:
+    """The names that the keys' providers list, and the local model's where it is bound.
+
+    The simulator's only where it answers: where nothing else is bound.
+    """
     names: set[str] = set()
+    if are_simulated(bound):
+        return list(behaviours.catalogue())
     for key in bound:
+        if key.is_sandbox:
+            continue
         names.update(key.models_listed)
         if key.is_local:
             names.add(settings.LOCAL_MODEL_NAME)
     return sorted(names)[:MODELS_AT_MOST]
+
+
+def are_simulated(bound: Collection[ApiKey]) -> bool:
+    """As ApiKeyQuerySet.are_simulated says, of keys that are read already."""
+    return bool(bound) and all(key.is_sandbox for key in bound)
 
 
 def save(number: ServiceNumber, wanted: dict[str, Any], *, actor: User | None) -> Robot:

@@ -27,26 +27,37 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def bound(self) -> "ApiKeyQuerySet":
         return self.filter(removed_at=None)
 
+    def are_simulated(self) -> bool:
+        """Whether the bound keys of these, which are one number's, are the simulator's alone."""
+        return set(self.bound().values_list("is_sandbox", flat=True)) == {True}
+
     def usable(self) -> "ApiKeyQuerySet":
         """In the order in which they are tried. A key without a verdict is tried all the same.
 
         Only a refused key (401) is left out for good; the other troubles pass by themselves, and
-        such keys come last.
+        such keys come last. The simulator answers only while its number has nothing else bound,
+        or people would be given simulated answers on the day on which a real key breaks.
         """
         trouble = models.Case(
             models.When(status__in=[KeyStatus.VALID, KeyStatus.PENDING], then=0), default=1
         )
+        real = ApiKey.objects.bound().filter(number=models.OuterRef("number"), is_sandbox=False)
         usable = self.bound().exclude(status=KeyStatus.INVALID)
+        usable = usable.filter(models.Q(is_sandbox=False) | ~models.Exists(real))
         return usable.order_by(trouble, "priority", "created_at")
 
 
 class ApiKey(models.Model):
-    """A key bound to a number's robot; `local` ones mean the model that ships with the platform."""
+    """A key bound to a number's robot.
+
+    `local` ones mean the model that ships with the platform, `sandbox` ones its simulator.
+    """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_key_id)
     number = models.ForeignKey("portal.ServiceNumber", models.CASCADE, related_name="api_keys")
     label = models.CharField(_("label"), max_length=60, blank=True)
     is_local = models.BooleanField(default=False)
+    is_sandbox = models.BooleanField(default=False, db_default=False)
     base_url = models.CharField(_("base URL"), max_length=500, blank=True)
     sealed = models.TextField(editable=False, blank=True)
     mask = models.CharField(max_length=20, blank=True)
@@ -70,13 +81,23 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         """Not its mask: the admin says this of keys, and so does the review desk."""
-        if self.label or self.is_local:
-            return self.label or gettext("Built-in model")
+        if self.label:
+            return self.label
+        if self.is_built_in:
+            return gettext("Simulator") if self.is_sandbox else gettext("Built-in model")
         return urlsplit(self.base_url).hostname or self.pk
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether it means a part of the platform, and has neither base URL nor key of its own."""
+        return self.is_local or self.is_sandbox
+
+    @property
     def lane(self) -> str:
-        """What calls with this key are counted with: the built-in model is one for all numbers."""
+        """What calls with this key are counted with: the built-in model is one for all numbers.
+
+        The simulator is not: one number's calls that hang there must not keep another's waiting.
+        """
         return self.LOCAL_LANE if self.is_local else self.pk
 
     def seal(self, api_key: str) -> None:
@@ -87,6 +108,8 @@ class ApiKey(models.Model):
         """(base URL, key in clear); raises vault.VaultError where the ciphertext does not open."""
         if self.is_local:
             return settings.LOCAL_MODEL_URL, settings.LOCAL_MODEL_API_KEY
+        if self.is_sandbox:
+            return settings.SIMULATOR_URL.rstrip("/"), settings.SIMULATOR_API_KEY
         return self.base_url, vault.unseal(self.sealed, row_id=self.pk, base_url=self.base_url)
 
     def take_verdict(self, status: str, evidence: str) -> None:

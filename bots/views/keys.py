@@ -58,6 +58,7 @@ def keys(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
         "base_urls": BASE_URLS,
         "keys_at_most": bound_keys.KEYS_AT_MOST,
         "has_local_model": settings.LOCAL_MODEL,
+        "has_simulator": settings.SIMULATOR,
         "next_step": key_table.next_step(number),
         "is_open": form.is_bound or "add" in request.GET,
     }

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from bots import robots
 from bots.robot_forms import RobotForm
+from bots.simulator import behaviours
 from portal.access import owner_only, user_of
 from portal.models import ServiceNumber
 from portal.numbers import EditRefused
@@ -20,19 +21,31 @@ from portal.numbers import EditRefused
 def robot(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
     bound = list(number.api_keys.bound())
     listed = robots.models_of(bound)
-    form = RobotForm(
-        robots.robot_of(number, listed), request.POST if request.method == "POST" else None
-    )
+    is_simulated = robots.are_simulated(bound)
+    robot = robots.robot_of(number, listed, is_simulated=is_simulated)
+    form = RobotForm(robot, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         try:
             saved = robots.save(number, form.cleaned_data, actor=user_of(request))
         except EditRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            _tell(request, number, is_listed=not listed or saved.model in listed)
+            is_fine = is_simulated or not listed or saved.model in listed
+            _tell(request, number, is_listed=is_fine)
             return redirect("number-robot", number.app_id)
-    shown = {"number": number, "form": form, "models": listed, "has_keys": bool(bound)}
+    shown = {
+        "number": number,
+        "form": form,
+        "models": listed,
+        "has_keys": bool(bound),
+        "simulated": simulated_models() if is_simulated else [],
+    }
     return render(request, "bots/robot.html", shown)
+
+
+def simulated_models() -> list[tuple[str, str]]:
+    """The simulator's models, each with what it does, in the reader's language."""
+    return [(name, _(sentence)) for name, sentence in behaviours.catalogue().items()]
 
 
 def _tell(request: HttpRequest, number: ServiceNumber, *, is_listed: bool) -> None:

@@ -83,11 +83,12 @@ def test_it_refuses_a_bad_priority(as_alice, key, priority):
     assert "is-invalid" in page(response)
 
 
-def test_of_the_local_model_only_the_label_changes(as_alice, number, alice):
-    key = keys.bind(number, keys.LOCAL, "", actor=alice)
+@pytest.mark.parametrize("part", [keys.LOCAL, keys.SANDBOX])
+def test_of_a_part_of_the_platform_only_the_label_changes(as_alice, number, alice, part):
+    key = keys.bind(number, part, "", actor=alice)
     as_alice.post(edit(key), change(key, label="Demo", base_url=URL, api_key=GOOD))
     key.refresh_from_db()
-    assert (key.label, key.is_local, key.base_url, key.sealed) == ("Demo", True, "", "")
+    assert (key.label, key.is_built_in, key.base_url, key.sealed) == ("Demo", True, "", "")
 
 
 def test_the_edit_page_shows_the_last_ten_verdicts(as_alice, key):

@@ -135,10 +135,12 @@ def test_a_link_opens_the_form_which_can_be_left(as_alice, path):
         ({"label": "Main"}, "Main"),
         ({}, "api.example.com"),
         ({"is_local": True}, "Built-in model"),
+        ({"is_sandbox": True}, "Simulator"),
     ],
 )
 def test_a_key_has_one_name_everywhere(as_alice, path, number, fields, name):
-    key = factories.key(number, "" if fields.get("is_local") else URL, **fields)
+    is_built_in = any(word.startswith("is_") for word in fields)
+    key = factories.key(number, "" if is_built_in else URL, **fields)
     shown = page(as_alice.get(path))
     assert f">{name}</div>" in shown
     assert f">Remove {name}</h2>" in shown
@@ -184,14 +186,14 @@ def test_white_space_around_a_pasted_key_is_dropped(as_alice, path, number):
 
 
 def test_it_binds_the_model_that_ships_with_the_platform(as_alice, path, number):
-    as_alice.post(path, {"is_local": "on", "label": "Local", "base_url": "nonsense"})
+    as_alice.post(path, {"kind": "local", "label": "Local", "base_url": "nonsense"})
     assert (number.api_keys.get().is_local, number.api_keys.get().label) == (True, "Local")
 
 
 def test_the_local_model_is_not_offered_where_it_is_switched_off(as_alice, path, settings):
     settings.LOCAL_MODEL = False
-    assert "is_local" not in page(as_alice.get(path))
-    as_alice.post(path, {"is_local": "on", "base_url": "local", "api_key": GOOD})
+    assert 'value="local"' not in page(as_alice.get(path))
+    as_alice.post(path, {"kind": "local", "base_url": "local", "api_key": GOOD})
     assert not ApiKey.objects.exists()
 
 
@@ -239,8 +241,38 @@ def test_the_same_key_is_not_bound_twice(as_alice, path, key):
 
 def test_the_local_model_is_not_bound_twice(as_alice, path, number, alice):
     keys.bind(number, keys.LOCAL, "", actor=alice)
-    shown = page(as_alice.post(path, {"is_local": "on"}))
+    shown = page(as_alice.post(path, {"kind": "local"}))
     assert "bound already: Built-in model" in shown
+
+
+def test_it_binds_the_simulator(as_alice, path, number):
+    as_alice.post(path, {"kind": "simulator", "base_url": "nonsense"})
+    key = number.api_keys.get()
+    assert (key.is_sandbox, key.is_local, key.base_url, key.sealed) == (True, False, "", "")
+    assert "bound already: Simulator" in page(as_alice.post(path, {"kind": "simulator"}))
+
+
+def test_the_simulator_is_not_offered_where_it_is_switched_off(as_alice, path, settings):
+    assert 'value="simulator"' in page(as_alice.get(path))
+    settings.SIMULATOR = False
+    shown = page(as_alice.get(path))
+    assert ('value="simulator"' in shown, "choose the simulator" in shown) == (False, False)
+    as_alice.post(path, {"kind": "simulator"})
+    assert not ApiKey.objects.exists()
+
+
+def test_there_is_no_choice_where_only_a_provider_may_answer(as_alice, path, settings):
+    settings.SIMULATOR = settings.LOCAL_MODEL = False
+    assert 'name="kind"' not in page(as_alice.get(path))
+    as_alice.post(path, FORM)
+    assert ApiKey.objects.get().base_url == URL
+
+
+def test_the_last_key_beside_the_simulator_is_removed_knowingly(as_alice, path, number, key):
+    keys.bind(number, keys.SANDBOX, "", actor=None)
+    shown = page(as_alice.get(path))
+    assert shown.count("It is the last key beside the simulator") == 1
+    assert "the last key that can be used" not in shown
 
 
 def test_there_is_room_for_twenty_keys(as_alice, path, number):

@@ -128,3 +128,23 @@ def test_a_closed_number_stays_closed():
     moderation.move(ServiceNumber.objects.get(), moderation.CLOSE, actor=None)
     with pytest.raises(CommandError, match="closed"):
         run("--approve")
+
+
+def test_it_binds_the_simulator_instead():
+    run("--simulator")
+    assert ApiKey.objects.get().is_sandbox
+    assert ServiceNumber.objects.get().robot.model == "brisk"
+    run("--simulator", "--model", "429")
+    assert (ApiKey.objects.count(), ServiceNumber.objects.get().robot.model) == (1, "429")
+
+
+@pytest.mark.parametrize("other", ["--api-key=sk-1", "--base-url=https://api.example.com/v1"])
+def test_the_simulator_goes_with_no_key_and_no_other_place(other):
+    with pytest.raises(CommandError, match="--simulator goes without"):
+        run("--simulator", other)
+
+
+def test_a_simulator_that_is_switched_off_is_not_bound(settings):
+    settings.SIMULATOR = False
+    with pytest.raises(CommandError, match="SIMULATOR=0"):
+        run("--simulator")

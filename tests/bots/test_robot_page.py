@@ -97,6 +97,28 @@ def test_it_offers_the_models_that_the_keys_list(as_alice, path, number):
     assert '<option value="a&quot;&lt;">' in shown
 
 
+def test_it_offers_what_the_simulator_does_in_the_readers_words(as_alice, path, number):
+    keys.bind(number, keys.SANDBOX, "", actor=None)
+    shown = page(as_alice.get(path))
+    assert '<option value="429-quota">' in shown
+    assert "<dt><code>429-quota</code></dt><dd>Says that the quota is used up.</dd>" in shown
+    saved = page(as_alice.post(path, FORM | {"model": "wait-30"}, follow=True))
+    assert "None of your API keys lists this model" not in saved
+
+
+def test_beside_another_key_it_offers_nothing_of_the_simulator(as_alice, path, number):
+    keys.bind(number, keys.SANDBOX, "", actor=None)
+    factories.key(number, URL, models_listed=["gpt-5"])
+    shown = page(as_alice.get(path))
+    assert ('<option value="gpt-5">' in shown, "429-quota" in shown) == (True, False)
+
+
+def test_a_number_without_a_robot_begins_with_a_model_of_the_simulator(as_alice, path, number):
+    number.robot.delete()
+    keys.bind(number, keys.SANDBOX, "", actor=None)
+    assert f'value="{robots.SANDBOX_MODEL}"' in page(as_alice.get(path))
+
+
 def test_it_offers_no_models_of_removed_keys(as_alice, path, number):
     key = factories.key(number, URL, models_listed=["gone"])
     keys.remove(key, actor=None)

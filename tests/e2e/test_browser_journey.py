@@ -152,7 +152,7 @@ def create_number(page: Page, name: str) -> None:
 def bind_key(page: Page) -> None:
     section(page, gettext("API keys"))
     press(page, gettext("Add API key"))
-    field(page, gettext("Use the model that ships with the platform")).check()
+    field(page, gettext("Built-in model")).check()
     press(page, gettext("Check and save"))
     page.locator("table").get_by_text(capfirst(str(KeyStatus.VALID.label)), exact=True).wait_for()
 

@@ -37,7 +37,16 @@ class Command(BaseCommand):
             help="of an OpenAI-compatible provider, or 'local' for the built-in model (default)",
         )
         parser.add_argument("--api-key", default="", help="not needed for the built-in model")
-        parser.add_argument("--model", default="", help="default: the built-in model's name")
+        parser.add_argument(
+            "--simulator",
+            action="store_true",
+            help="have it answered by the simulator (sandbox); docs/simulator.md lists its models",
+        )
+        parser.add_argument(
+            "--model",
+            default="",
+            help=f"default: the built-in model's name; of the simulator: {robots.SANDBOX_MODEL}",
+        )
         parser.add_argument("--approve", action="store_true", help="submit and approve the number")
         parser.add_argument(
             "--new-secret", action="store_true", help="issue an appSecret, shown once"
@@ -47,7 +56,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        if options["base_url"] != keys.LOCAL and not options["api_key"]:
+        if options["simulator"]:
+            self._choose_simulator(options)
+        elif options["base_url"] != keys.LOCAL and not options["api_key"]:
             raise CommandError("--api-key is missing: a provider of your own needs one.")
         try:
             with transaction.atomic():
@@ -67,6 +78,15 @@ class Command(BaseCommand):
             "chatUrl": f"{settings.SITE_URL}/chat/{number.handle}/",
         }
         self.stdout.write(json.dumps(result) if options["json"] else self._table(result))
+
+    @staticmethod
+    def _choose_simulator(options: dict[str, Any]) -> None:
+        if not settings.SIMULATOR:
+            raise CommandError("The simulator is switched off here (SIMULATOR=0).")
+        if options["base_url"] != keys.LOCAL or options["api_key"]:
+            raise CommandError("--simulator goes without --base-url and --api-key.")
+        options["base_url"] = keys.SANDBOX
+        options["model"] = options["model"] or robots.SANDBOX_MODEL
 
     def _provision(self, options: dict[str, Any]) -> tuple[ServiceNumber, ApiKey, str | None]:
         developer = self._developer(options["developer_email"])
