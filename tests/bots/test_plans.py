@@ -22,6 +22,18 @@ def test_the_keys_are_those_that_are_usable_in_their_order(number):
     assert [key.pk for key, _ in plan.keys] == [key.pk for key in number.api_keys.usable()]
 
 
+@pytest.mark.parametrize("status", [KeyStatus.VALID, KeyStatus.INVALID])
+def test_the_simulator_answers_only_where_nothing_else_is_bound(number, status):
+    simulator = factories.key(number, "", is_sandbox=True)
+    [alone] = planned(factories.message(number, open_id="one"))
+    factories.key(number, "https://x.example/v1", status=status)
+    [beside] = planned(factories.message(number, open_id="two"))
+    usable = [key.pk for key in number.api_keys.usable()]
+    assert [key.pk for key, _ in alone.keys] == [simulator.pk]
+    assert [key.pk for key, _ in beside.keys] == usable
+    assert simulator.pk not in usable
+
+
 def test_a_key_is_as_its_row_says(number):
     made = factories.key(number, "https://x.example/v1", status=KeyStatus.VALID)
     ApiKey.objects.update(checked_at=timezone.now())
