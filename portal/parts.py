@@ -125,6 +125,9 @@ def web() -> Part:
         "1",
     ]
     options += ["--workers", str(settings.WEB_WORKERS), "--workers-kill-timeout", "5"]
+    # On SIGHUP each process goes so long after its successor was started: it must listen by then,
+    # on a busy machine, too, or nobody does.
+    options += ["--respawn-interval", "10"]
     return _python("web", ["-m", "granian", *options, *where, *held, "portal.asgi:application"])
 
 
