@@ -13,6 +13,7 @@ requests would hear that the client is gone.
 import asyncio
 import contextvars
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import aclosing, closing
 from http import HTTPStatus
 from ipaddress import ip_network
@@ -32,6 +33,7 @@ from portal.bridge_request import build_environ, client_of
 from portal.hold import HeldResponse, HeldStream, Instead
 from portal.request_ids import HEADER
 
+VIEW_SECONDS = 30.0  # whoever is not answered by then is told to come again
 BODY_BYTES_AT_MOST = 2 * MEBIBYTE  # unless settings.BODY_BYTES_AT_MOST says otherwise
 
 
@@ -92,12 +94,26 @@ class Bridge:
         try:
             await self._bodies.fill(body, scope, receive, client_of(scope, self._trusted))
             environ = build_environ(scope, body, self._trusted)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                hold.thread_pool(), context.run, self._respond, environ
-            )
+            return await self._in_time(context, environ)
         finally:
             self._bodies.release(body)
+
+    async def _in_time(
+        self, context: contextvars.Context, environ: dict[str, Any]
+    ) -> tuple[HttpResponseBase, bytes | None]:
+        """What Django answers. Raises RefusedError where it does not within VIEW_SECONDS.
+
+        A database that hangs takes its connections with it, and no driver gives them up: the
+        threads hang, too. Who still waits for a thread by then never gets one; what runs goes on
+        when the database does, and nobody is there for its answer.
+        """
+        answering = hold.thread_pool().submit(context.run, self._respond, environ)
+        try:
+            async with asyncio.timeout(VIEW_SECONDS):
+                return await asyncio.wrap_future(answering)
+        except TimeoutError:
+            answering.add_done_callback(_close_unsent)
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE) from None
 
     def _respond(self, environ: dict[str, Any]) -> tuple[HttpResponseBase, bytes | None]:
         """In a pool thread: the response, and its content unless that is to be iterated.
@@ -179,6 +195,15 @@ class Bridge:
             # The lane's next export begins after it, in the same thread.
             lane.submit(exchange.context.run, response.close)
             self._exports.give_back(lane)
+
+
+def _close_unsent(answering: Future[tuple[HttpResponseBase, bytes | None]]) -> None:
+    """An export that nobody waits for any more, in the thread that made it."""
+    if answering.cancelled() or answering.exception():
+        return
+    response, content = answering.result()
+    if content is None:
+        response.close()
 
 
 async def _pump(response: HeldStream, exchange: Exchange) -> None:

@@ -19,9 +19,10 @@ from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, S
 from django.urls import path, re_path
 from django.utils import translation
 
-from portal import bridge_answer, bridge_body
+from portal import bridge, bridge_answer, bridge_body
 from portal.hold import HeldResponse, HeldStream, Instead, in_thread, stopping
 
+bridge.VIEW_SECONDS = float(os.environ.get("BRIDGE_VIEW_SECONDS", "30"))
 bridge_body.BODY_SECONDS = float(os.environ.get("BRIDGE_BODY_SECONDS", "1"))
 bridge_body.PACE_SECONDS = 2.0
 bridge_body.TURN_SECONDS = 1.0
@@ -220,6 +221,11 @@ def slow(request: HttpRequest) -> HttpResponse:
     return HttpResponse("slow")
 
 
+def late_export(request: HttpRequest) -> StreamingHttpResponse:
+    slow(request)
+    return export(request)
+
+
 urlpatterns = [
     path("events", show_events),
     path("quick", quick),
@@ -242,4 +248,6 @@ urlpatterns = [
     path("export", export),
     path("platform/export", export),
     path("slow", slow),
+    path("platform/slow", slow),
+    path("late-export", late_export),
 ]
