@@ -28,7 +28,7 @@ class Reader:
         self._session.headers["Authorization"] = f"Bearer {client.token}"
         self._session.headers["Connection"] = "close"
         self._bases = cycle(bases or [client.base])
-        self._message_id = message_id
+        self.message_id = message_id
         self._last_id = ""
         self.text = ""
         self.answer: dict[str, Any] | None = None
@@ -40,7 +40,7 @@ class Reader:
         """Until `done`; he leaves a connection after so many events that `leaves` says so."""
         end = time.monotonic() + seconds
         while self.answer is None and not self.errors:
-            assert time.monotonic() < end, f"no end of {self._message_id}; {self.text[-40:]!r}"
+            assert time.monotonic() < end, f"no end of {self.message_id}; {self.text[-40:]!r}"
             self._connect(leaves)
             if self.answer is None:
                 time.sleep(AGAIN_SECONDS)
@@ -54,7 +54,7 @@ class Reader:
 
     def _connect(self, leaves: Callable[[int], bool]) -> None:
         headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
-        url = f"{next(self._bases)}/chat/feedback/{self._message_id}/stream"
+        url = f"{next(self._bases)}/chat/feedback/{self.message_id}/stream"
         patience = (CONNECT_SECONDS, SILENCE_SECONDS)
         try:
             with self._session.get(url, headers=headers, stream=True, timeout=patience) as answer:
@@ -68,9 +68,14 @@ class Reader:
         self.cuts += not refused
 
     def _take(self, answer: requests.Response, leaves: Callable[[int], bool]) -> None:
-        if answer.status_code != 200:
+        if answer.status_code == 503:
+            self.refusals += 1
+        elif answer.status_code != 200:
             self.errors.append((answer.status_code, answer.text))
-            return
+        else:
+            self._read(answer, leaves)
+
+    def _read(self, answer: requests.Response, leaves: Callable[[int], bool]) -> None:
         self.connections += 1
         for number, event in enumerate(_events(answer), 1):
             self._take_event(*event)
