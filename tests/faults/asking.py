@@ -1,5 +1,8 @@
 """Many questions at once, and the account of what became of them."""
 
+import itertools
+import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -32,6 +35,33 @@ def ask_many(client: Client, count: int, at_once: int = CLIENTS) -> dict[str, fl
     """Seconds until acceptance by messageID; so many callers ask side by side."""
     with ThreadPoolExecutor(at_once) as pool:
         return dict(pool.map(lambda number: ask(client, f"q{number}"), range(count)))
+
+
+class Asking:
+    """Callers who ask on and on, as long as the context lasts; then, `accepted`."""
+
+    def __init__(self, client: Client, callers: int = 4, pause: float = 0.1) -> None:
+        self._client, self._callers, self._pause = client, callers, pause
+        self._over = threading.Event()
+        self.accepted: dict[str, float] = {}
+
+    def __enter__(self) -> "Asking":
+        self._pool = ThreadPoolExecutor(self._callers)
+        self._running = [self._pool.submit(self._ask, name) for name in range(self._callers)]
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._over.set()
+        self._pool.shutdown()
+        for running in self._running:
+            running.result()
+
+    def _ask(self, name: int) -> None:
+        for number in itertools.count():
+            message_id, took = ask(self._client, f"q{name}-{number}")
+            self.accepted[message_id] = took
+            if self._over.wait(self._pause):
+                return
 
 
 @dataclass
@@ -89,6 +119,6 @@ def wait_for_settled(client: Client, count: int, seconds: float = 120) -> None:
 
 
 def percentile(values: Iterable[float], part: float) -> float:
-    """The smallest value that so large a part (0 to 1) of the values does not pass."""
+    """The smallest value that no more than a part of 1 - `part` of the values exceeds."""
     ordered = sorted(values)
-    return ordered[max(0, -(-int(len(ordered) * part * 1000) // 1000) - 1)]
+    return ordered[math.ceil(len(ordered) * part) - 1]

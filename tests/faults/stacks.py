@@ -42,7 +42,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 from django.conf import settings
 
 from portal.environment import BASE_DIR
@@ -75,6 +77,7 @@ ROOMY = {
     "ASKS_PER_NUMBER_AND_DAY": PLENTY,
     "ASKS_PER_PERSON_AND_DAY": PLENTY,
     "PENDING_PER_PERSON": PLENTY,
+    "QUEUE_SECONDS_AT_MOST": PLENTY,
     "OUTBOUND_ALLOW": "127.0.0.1",
 }
 NEW_NUMBER = """
@@ -83,10 +86,27 @@ Robot.objects.filter(number=number).update(model={model!r})
 factories.key(number, {url!r})
 result = {{"appId": number.app_id, "appSecret": factories.secret(number).clear}}
 """
+RECORDS = """
+rows = Message.objects.filter(number__app_id={!r})
+result = [
+    [each.pk, each.status, each.attempt, each.asked_at.timestamp(),
+     each.answered_at.timestamp() if each.answered_at else None]
+    for each in rows
+]
+"""
 
 
 def sized(full: int, short: int) -> int:
     return full if FULL else short
+
+
+class Record(NamedTuple):
+    """A message's row; times in seconds, as `time.time()` has them."""
+
+    status: str
+    attempt: int
+    asked_at: float
+    answered_at: float | None
 
 
 @dataclass
@@ -108,9 +128,20 @@ class Stack:
     def sweep(self) -> float:
         return float(self.platform.environment["SWEEP_SECONDS"])
 
+    @property
+    def supervisor(self) -> psutil.Process:
+        """While it is suspended, no part that dies is started again."""
+        assert self.platform.process
+        return psutil.Process(self.platform.process.pid)
+
     def robot(self, provider: Upstream, model: str = "brisk") -> Client:
         """An external system of a new number's, whose robot answers as the model's name says."""
         return self.platform.client(self.hands.do(NEW_NUMBER.format(model=model, url=provider.url)))
+
+    def records(self, robot: Client) -> dict[str, Record]:
+        """What the database has of the robot's messages, by messageID."""
+        rows = self.hands.do(RECORDS.format(robot.credentials["appID"]))
+        return {message_id: Record(*rest) for message_id, *rest in rows}
 
     @contextmanager
     def further(
