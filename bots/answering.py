@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 
 from bots import claims, erasing, faults, plans, settlement
 from bots.journal import Writer
+from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Status
 from bots.plans import Plan
 from bots.provider import CutShort, Endpoint, ProviderFault, Usage
@@ -74,7 +75,8 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
         delay = retry_delay(fault, message.tries)
         if delay is None:
             return settlement.failure(fault.code)
-        await worker.database(claims.retry_later, message.pk, message.attempt, delay)
+        if await worker.database(claims.retry_later, message.pk, message.attempt, delay):
+            worker.desk.tell_later(Waiting(message.pk, message.number_id), delay)
         return None
 
 

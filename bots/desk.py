@@ -30,6 +30,7 @@ SHARE = 5
 # Of a number whose keys are not known yet, or not any more.
 FIRST_FEW = 8
 NUMBERS_REMEMBERED = 10_000
+LATER_SECONDS = 0.05  # the clock of the rows and that of the loop are not the same
 # What planning may die of without spoiling the plans of the rest: the world, or its own bug.
 FAILURES = (DatabaseError, OSError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -72,6 +73,10 @@ class Desk:
         """These may be claimed. What we still work on gets its lease back at the next renewal."""
         self._line.add(each for each in waiting if each.message_id not in self._held)
         self._called.set()
+
+    def tell_later(self, waiting: Waiting, seconds: float) -> None:
+        """This may be claimed after so many seconds. Should we be gone by then, a sweeper knows."""
+        asyncio.get_running_loop().call_later(seconds + LATER_SECONDS, self.tell, [waiting])
 
     async def claim(self) -> None:
         """Claim what waits as long as there is room for it, for ever.

@@ -139,6 +139,15 @@ def test_attempts_are_capped(number, upstream, worker):
     assert upstream.calls()["total"] == 0
 
 
+def test_what_is_to_be_tried_again_is_tried_when_its_time_has_come(number, upstream, worker):
+    use_model(number, "flaky-1")
+    factories.key(number, upstream.url)
+    message = answer(worker, factories.message(number))
+    assert (message.status, message.attempt) == (Status.QUEUED, 1)
+    wait_for(lambda: Message.objects.get().status == Status.DONE)
+    assert Message.objects.get().attempt == 2
+
+
 def test_retry_after_is_honoured_up_to_a_minute():
     patient = ProviderFault(71005, retry_after=7.0, key_status=None, evidence="")
     endless = ProviderFault(71005, retry_after=600.0, key_status=None, evidence="")
