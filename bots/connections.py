@@ -32,11 +32,12 @@ class Connections:
         await self._close_expired()
         origin = request.url.origin
         connection = await self._idle_one(_key(origin)) or self._connect(origin)
+        response = None
         try:
             response = await connection.handle_async_request(request)
-        except BaseException:
-            self._take_back(_key(origin), connection)
-            raise
+        finally:
+            if response is None:
+                self._take_back(_key(origin), connection)
         return httpcore2.Response(
             status=response.status,
             headers=response.headers,

@@ -116,18 +116,23 @@ class Follower:
     ) -> AsyncGenerator[Event, None]:
         async with listening as woken:
             while not (self._finished or ended()):
-                is_settled = wakeups.SETTLED in woken.heard
-                woken.clear()
-                for event in self._from_journal(await self._new_pieces()):
-                    yield event
-                if is_settled or self._should_look():
-                    async with aclosing(self._look()) as events:
-                        async for event in events:
-                            yield event
-                if self._is_quiet():
-                    yield Quiet()
+                async with aclosing(self._round(woken)) as events:
+                    async for event in events:
+                        yield event
                 if not self._finished:
                     await self._doze(woken)
+
+    async def _round(self, woken: Woken) -> AsyncGenerator[Event, None]:
+        is_settled = wakeups.SETTLED in woken.heard
+        woken.clear()
+        for event in self._from_journal(await self._new_pieces()):
+            yield event
+        if is_settled or self._should_look():
+            async with aclosing(self._look()) as events:
+                async for event in events:
+                    yield event
+        if self._is_quiet():
+            yield Quiet()
 
     def _should_look(self) -> bool:
         return time.monotonic() - self._looked_at >= self._patience

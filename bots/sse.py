@@ -39,13 +39,14 @@ async def chunks(
         async for happened in events:
             if isinstance(happened, Done):
                 yield event("done", await done(happened.message), happened.place)
-            elif isinstance(happened, Waiting):
-                state = await waiting(happened.message) if waiting else told
-                if state != told:
-                    told = state
-                    yield event("state", state)
-            else:
+                continue
+            if not isinstance(happened, Waiting):
                 yield _rendered(happened)
+                continue
+            state = await waiting(happened.message) if waiting else told
+            if state != told:
+                told = state
+                yield event("state", state)
 
 
 def _rendered(happened: Event) -> bytes:

@@ -179,17 +179,20 @@ class Hub:
             channel = message["channel"].decode()
             if message["type"] == "subscribe":
                 self._confirm(channel)
-            elif message["type"] == "message" and channel == SETTLEMENTS:
-                self._tell_settled(message["data"].decode().split())
-            elif message["type"] == "message":
-                for event in self._waiting.get(channel, ()):
-                    event.hear(message["data"])
+            if message["type"] == "message":
+                self._tell(channel, message["data"])
 
     def _confirm(self, channel: str) -> None:
         if channel == SETTLEMENTS:
             self._connected_at = time.monotonic()
         if channel in self._confirmed:
             self._confirmed[channel].set()
+
+    def _tell(self, channel: str, word: bytes) -> None:
+        if channel == SETTLEMENTS:
+            self._tell_settled(word.decode().split())
+        for event in self._waiting.get(channel, ()):
+            event.hear(word)
 
     def _tell_settled(self, message_ids: list[str]) -> None:
         self._settled.update(dict.fromkeys(message_ids))
