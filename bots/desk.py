@@ -66,12 +66,21 @@ class Desk:
 
     @property
     def wants(self) -> int:
-        """How many more it makes sense to look for."""
-        return max(0, self.room - len(self._line))
+        """How many more it makes sense to look for among those that are overdue.
+
+        A few even where others wait already: what a dead worker has left must not wait for them.
+        """
+        few = BATCH if self._is_open and len(self._line) else 0
+        return max(self.room - len(self._line), few)
 
     def tell(self, waiting: Iterable[Waiting]) -> None:
         """These may be claimed. What we still work on gets its lease back at the next renewal."""
         self._line.add(each for each in waiting if each.message_id not in self._held)
+        self._called.set()
+
+    def tell_overdue(self, overdue: Iterable[Waiting]) -> None:
+        """These should have been claimed before all others of their numbers."""
+        self._line.add_first([each for each in overdue if each.message_id not in self._held])
         self._called.set()
 
     def tell_later(self, waiting: Waiting, seconds: float) -> None:

@@ -6,7 +6,7 @@ not keep another's single one waiting.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 LENGTH_AT_MOST = 20_000
@@ -34,11 +34,19 @@ class Line:
 
     def add(self, told: Iterable[Waiting]) -> None:
         """What is in the line already keeps its place; what has no room is left to the sweepers."""
-        for message_id, number_id in told:
-            if message_id in self._ids or len(self._ids) >= LENGTH_AT_MOST:
-                continue
-            self._ids.add(message_id)
+        for message_id, number_id in self._new(told):
             self._by_number.setdefault(number_id, deque()).append(message_id)
+
+    def add_first(self, overdue: Sequence[Waiting]) -> None:
+        """What has waited longest, in its order: before all others of its number."""
+        for message_id, number_id in reversed(list(self._new(overdue))):
+            self._by_number.setdefault(number_id, deque()).appendleft(message_id)
+
+    def _new(self, told: Iterable[Waiting]) -> Iterator[Waiting]:
+        for each in told:
+            if each.message_id not in self._ids and len(self._ids) < LENGTH_AT_MOST:
+                self._ids.add(each.message_id)
+                yield each
 
     def numbers(self) -> list[int | None]:
         return list(self._by_number)

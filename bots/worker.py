@@ -191,13 +191,16 @@ class Worker:
 
     async def _sweep_messages(self) -> None:
         """Take what is overdue, as far as there is room here: the rest is for other workers."""
-        while (wanted := min(self.desk.wants, claims.SWEEP_BATCH)) > 0:
-            overdue = await self.database(claims.take_overdue, wanted)
+        wanted = self.desk.wants
+        while wanted > 0:
+            limit = min(wanted, claims.SWEEP_BATCH)
+            overdue = await self.database(claims.take_overdue, limit)
             if overdue:
                 logger.info("swept", messages=len(overdue))
-            self.desk.tell(overdue)
-            if len(overdue) < wanted:
+            self.desk.tell_overdue(overdue)
+            if len(overdue) < limit:
                 return
+            wanted -= limit
 
     async def _sweep_keys(self) -> None:
         for key_id in await self.database(keys.take_overdue_checks):

@@ -55,6 +55,12 @@ def test_what_was_taken_may_come_again():
     assert waiting.take(1, plenty) == ["a0"]
 
 
+def test_what_is_overdue_comes_before_its_number_s_others():
+    waiting = line_of(a=2, b=2)
+    waiting.add_first([Waiting("a8", ord("a")), Waiting("a9", ord("a")), Waiting("a1", ord("a"))])
+    assert waiting.take(6, plenty) == ["a8", "b0", "a9", "b1", "a0", "a1"]
+
+
 def test_the_line_is_bounded(monkeypatch):
     monkeypatch.setattr(line, "LENGTH_AT_MOST", 3)
     assert len(line_of(a=5)) == 3

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from bots import claims, journal
 from bots.line import Waiting
@@ -82,3 +83,14 @@ def test_a_broker_that_hangs_holds_a_nudge_for_a_moment_only(tmp_path, monkeypat
     nudges._connection.cache_clear()
     assert taken is False
     assert took < 1.5
+
+
+def test_what_a_dead_worker_has_left_comes_before_what_waits(number, worker, settings):
+    settings.WORKER_CONCURRENCY = 0
+    waiting = [factories.message(number, open_id=f"person-{index}").pk for index in range(2)]
+    left = factories.message(number, open_id="abandoned").pk
+    worker.tell(Waiting(pk, number.pk) for pk in waiting)
+    worker.run(asyncio.sleep(0))
+    Message.objects.filter(pk=left).update(due_at=timezone.now())
+    worker.run(worker._sweep_messages())
+    assert worker.desk._line.take(3, lambda _number: 3) == [left, *waiting]
