@@ -66,9 +66,8 @@ def settle_all(ended: Sequence[Settling]) -> Settled:
 
     Whoever calls it sees to what is next in line.
     """
-    attempts = {message.pk: message.attempt for message, _outcome in ended}
     with transaction.atomic():
-        ours = _settle([*ended], attempts)
+        ours = _settle(ended, fenced=True)
     return Settled.by(ours)
 
 
@@ -89,7 +88,7 @@ def cancel(message: Message, error_code: int | None = None, *, keeps_text: bool 
     partial = journal.text_so_far(message.pk, message.attempt) if keeps_text else ""
     outcome = Outcome(Status.CANCELLED, answer=partial, error_code=error_code)
     with transaction.atomic():
-        ours = _settle([Settling(message, outcome)])
+        ours = _settle([Settling(message, outcome)], fenced=False)
         if ours:
             transaction.on_commit(lambda: wakeups.publish(STOPS_CHANNEL))
     nudge_all(_next_in_line(ours))
@@ -101,9 +100,10 @@ def nudge_all(waiting: Iterable[Waiting]) -> None:
         nudges.nudge("bots.tasks.answer", each)
 
 
-def _settle(ended: list[Settling], attempts: dict[str, int] | None = None) -> list[Settling]:
-    """Settle what is unsettled of these: where attempts are given, running and by that attempt.
+def _settle(ended: Sequence[Settling], *, fenced: bool) -> list[Settling]:
+    """Settle what is unsettled of these: where it is fenced, by the attempt that runs.
 
+    One worker may bring two attempts of a message at once: it lost the first, and claimed it again.
     Locks numbers, messages, counters: always in this order and each in the order of their keys, so
     that two who settle never wait for each other in a circle.
     """
@@ -112,7 +112,7 @@ def _settle(ended: list[Settling], attempts: dict[str, int] | None = None) -> li
     ours = [
         Settling(message, outcome if publishes[message.number_id] else _withheld(outcome))
         for message, outcome in ended
-        if message.pk in held and (attempts is None or held[message.pk] == attempts[message.pk])
+        if message.pk in held and (not fenced or held[message.pk] == message.attempt)
     ]
     if ours:
         _write(ours, timezone.now())

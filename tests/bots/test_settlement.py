@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from bots import claims, faults, feed, journal, settlement
 from bots.models import ApiKey, FeedEntry, Message, Status
-from bots.settlement import Outcome
+from bots.settlement import Outcome, Settling
 from portal import moderation, outbox
 from portal.models import AuditEntry, State
 from tests import factories
@@ -33,6 +33,19 @@ def test_each_number_counts_for_itself(number, charlies_number):
     assert settled(number).seq == 1
     assert settled(number).seq == 2
     assert settled(charlies_number).seq == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_attempts_in_one_batch_the_one_that_runs_settles(number, order):
+    lost = claims.claim(factories.message(number).pk, "w1")
+    Message.objects.update(lease_until=lost.asked_at)
+    fresh = claims.claim(lost.pk, "w1")  # by the same worker, after a long sleep
+    both = [
+        Settling(each, Outcome(Status.DONE, answer=f"{each.attempt}")) for each in (lost, fresh)
+    ]
+    assert settlement.settle_all(both[::order]).ids == {lost.pk}
+    assert Message.objects.get().answer == "2"
+    assert FeedEntry.objects.count() == 1
 
 
 def test_a_cancel_that_came_first_wins_over_the_answer(number):
