@@ -24,8 +24,8 @@ from bots.settlement import Outcome, Settled, Settling
 logger = structlog.get_logger(__name__)
 
 BATCH = 64
-# A number may hold so many times the places that are still free: however many providers hang,
-# there is room for one more number.
+# A number may hold so many times the places that are free after that: where some providers hang,
+# there is room for the next number.
 SHARE = 5
 # Of a number whose keys are not known yet, or not any more.
 FIRST_FEW = 8
@@ -66,12 +66,13 @@ class Desk:
 
     @property
     def wants(self) -> int:
-        """How many more it makes sense to look for among those that are overdue.
+        """How many more it makes sense to look for among those that are overdue: those that have to
+        wait in line do not count.
 
-        A few even where others wait already: what a dead worker has left must not wait for them.
+        A few even where others are ready: what a dead worker has left must not wait for them.
         """
         few = BATCH if self._is_open and len(self._line) else 0
-        return max(self.room - len(self._line), few)
+        return max(self.room - self._line.ready(self._share), few)
 
     def tell(self, waiting: Iterable[Waiting]) -> None:
         """These may be claimed. What we still work on gets its lease back at the next renewal."""
@@ -108,10 +109,13 @@ class Desk:
         """How many more of the number may be claimed now."""
         if number_id is None:
             return self.room
-        at_most = min(settings.ANSWERS_PER_NUMBER, SHARE * self.room)
+        held = self._of_number[number_id]
+        fair = (SHARE * self.room - held) // (SHARE + 1)
+        if not held:
+            fair = max(fair, 1)
         lanes = self._lanes.get(number_id)
         left = sum(map(self.places.left, lanes)) if lanes else FIRST_FEW
-        return min(at_most - self._of_number[number_id], left)
+        return min(settings.ANSWERS_PER_NUMBER - held, fair, left)
 
     # Who is being answered ----------------------------------------------------------------------
 
@@ -119,6 +123,8 @@ class Desk:
         if not self._is_open:
             self._unbegun.append((message.pk, message.attempt))
             return
+        if message.pk in self._held:  # we lost it and claimed it again before we knew
+            self._held[message.pk][1].cancel()
         task = asyncio.create_task(self._attempt(message, plan))
         self._held[message.pk] = (message.attempt, task)
         self._of_number[message.number_id] += 1

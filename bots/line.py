@@ -51,6 +51,12 @@ class Line:
     def numbers(self) -> list[int | None]:
         return list(self._by_number)
 
+    def ready(self, share_of: Callable[[int | None], int]) -> int:
+        """How many of them could be taken now, with no more of a number than its share."""
+        return sum(
+            min(len(ids), max(0, share_of(number_id))) for number_id, ids in self._by_number.items()
+        )
+
     def take(self, room: int, share_of: Callable[[int | None], int]) -> list[str]:
         """Up to `room` messages, one of each number in turn, no more of a number than its share."""
         taken: list[str] = []

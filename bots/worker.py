@@ -191,6 +191,7 @@ class Worker:
 
     async def _sweep_messages(self) -> None:
         """Take what is overdue, as far as there is room here: the rest is for other workers."""
+        self.desk.tell([])  # what is in line is looked at, too, should claiming have died
         wanted = self.desk.wants
         while wanted > 0:
             limit = min(wanted, claims.SWEEP_BATCH)
