@@ -71,12 +71,13 @@ class Connections:
         if time.monotonic() - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = time.monotonic()
-        for origin, idle in list(self._idle.items()):
+        for origin in list(self._idle):
+            idle = self._idle.get(origin, [])  # others take from it and bring back meanwhile
             kept = [each for each in idle[-IDLE_AT_MOST:] if not each.has_expired()]
             closing = [each for each in idle if each not in kept]
-            self._idle[origin] = kept
+            idle[:] = kept
             if not kept:
-                del self._idle[origin]
+                self._idle.pop(origin, None)
             for connection in closing:
                 await connection.aclose()
 
