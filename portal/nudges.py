@@ -82,7 +82,7 @@ class Sender:
             waiting = self._waiting.setdefault(task_name, [])
             if len(waiting) < WAITING_AT_MOST:
                 waiting.extend(items)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._start()
             self._changed.notify()
 
@@ -93,18 +93,20 @@ class Sender:
             time.sleep(0.005)
 
     def _start(self) -> None:
+        if self._thread is None:
+            atexit.register(self.flush)
+            at_the_end(self.flush)
         self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
         self._thread.start()
-        atexit.register(self.flush)
-        at_the_end(self.flush)
 
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._is_sending = False
                 self._changed.wait_for(lambda: self._waiting)
-                task_name, items = self._waiting.popitem()
                 self._is_sending = True
+                task_name = next(iter(self._waiting))  # the one that has waited longest
+                items = self._waiting.pop(task_name)
             for start in range(0, len(items) or 1, TOGETHER_AT_MOST):
                 send(task_name, *items[start : start + TOGETHER_AT_MOST])
             time.sleep(GATHER_SECONDS)
