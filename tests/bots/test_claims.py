@@ -1,7 +1,9 @@
 """Claims, leases and attempts: one worker at a time, and late writes are fenced."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any
 
 import pytest
 from django.db import close_old_connections
@@ -149,3 +151,29 @@ def test_of_many_parallel_claims_one_wins(number):
         won = list(pool.map(claim_apart, [pk] * 50))
     assert won.count(True) == 1
     assert Message.objects.get().attempt == 1
+
+
+# The statement by hand ---------------------------------------------------------------------------
+
+
+def states(now: datetime) -> list[dict[str, Any]]:
+    """Every state that matters to a claim: status, lease and next attempt, before, at, after now."""
+    moments = [now + timedelta(seconds=seconds) for seconds in (-1, 0, 1)]
+    queued = [{"status": Status.QUEUED, "next_attempt_at": at} for at in (None, *moments)]
+    running = [{"status": Status.RUNNING, "lease_until": at} for at in (None, *moments)]
+    settled = {"status": Status.CANCELLED, "seq": 1}
+    return [*queued, *running, settled]
+
+
+def test_what_is_claimed_is_what_is_called_claimable(number, monkeypatch):
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    for place, (first, second) in enumerate(product(states(now), repeat=2)):
+        asked = [factories.message(number, open_id=f"person{place}") for _ in range(2)]
+        for message, state in zip(asked, (first, second), strict=True):
+            Message.objects.filter(pk=message.pk).update(**state)
+    claimable = set(Message.objects.all().claimable(now).values_list("pk", flat=True))
+    everything = list(Message.objects.values_list("pk", flat=True))
+    claimed = [message.pk for message in claims.claim_all(everything, "w1")]
+    assert sorted(claimed) == sorted(claimable)
+    assert 0 < len(claimed) < len(everything)
