@@ -122,6 +122,7 @@ def context(
         "shown": messages,
         "earlier": found[MESSAGES_SHOWN - 1].position if len(found) > MESSAGES_SHOWN else None,
         "is_past": before is not None,
+        "is_simulated": door.may_ask and door.number.api_keys.are_simulated(),
         "suggestions": [] if conversation else suggestions(door.robot),
         "form": form or _empty_form(door, conversation),
     }

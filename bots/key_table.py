@@ -75,7 +75,7 @@ def next_step(number: ServiceNumber) -> str:
     """What its owner does next: CHOOSE_MODEL, MEND_KEY, or "" while there is nothing to do."""
     if Robot.objects.filter(number=number).exclude(model="").exists():
         return ""
-    statuses = set(number.api_keys.bound().values_list("status", flat=True))
+    statuses = set(number.api_keys.in_charge().values_list("status", flat=True))
     if statuses.intersection(WORKING):
         return CHOOSE_MODEL
     return MEND_KEY if statuses and KeyStatus.PENDING not in statuses else ""

@@ -13,8 +13,9 @@ from statistics import median
 from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from bots import followers
 from bots.models import ApiKey, FeedEntry, KeyStatus, Kind, Message, Robot, Status
@@ -34,9 +35,12 @@ ANSWERS_LOOKED_AT = 1000
 class KeyBadge:
     """The keys of a number in one badge."""
 
-    word: str
+    word: str | Promise
     colour: str
     icon: str
+
+
+SIMULATED = KeyBadge(gettext_lazy("simulator"), "purple", "flask")
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,12 @@ def glances(owner: User) -> list[Glance]:
     """The owner's numbers, newest first, in as many queries for fifty as for one."""
     numbers = list(owner.numbers.order_by("-created_at", "-pk").annotate(last=_last_settled()))
     keys: dict[int, Counter[str]] = {number.pk: Counter() for number in numbers}
-    for number_id, status in (
-        ApiKey.objects.bound().filter(number__owner=owner).values_list("number_id", "status")
-    ):
+    simulated = set()
+    bound = ApiKey.objects.in_charge().filter(number__owner=owner)
+    for number_id, status, is_sandbox in bound.values_list("number_id", "status", "is_sandbox"):
         keys[number_id][status] += 1
+        if is_sandbox:
+            simulated.add(number_id)
     since = timezone.now() - DAY
     today = Message.objects.filter(number__in=numbers, asked_at__gte=since).values("number")
     counted = today.annotate(count=Count("pk"), newest=Max("asked_at"))
@@ -64,7 +70,8 @@ def glances(owner: User) -> list[Glance]:
     lines = []
     for number in numbers:
         count, newest = asked.get(number.pk, (0, number.last))
-        lines.append(Glance(number, key_badge(keys[number.pk]), count, newest))
+        badge = SIMULATED if number.pk in simulated else key_badge(keys[number.pk])
+        lines.append(Glance(number, badge, count, newest))
     return lines
 
 
@@ -113,10 +120,14 @@ class Checklist:
 
 def checklist(number: ServiceNumber) -> Checklist:
     """The way from a name to a number that systems call; the first undone step is the next."""
-    statuses = list(number.api_keys.bound().values_list("status", flat=True))
+    bound = list(number.api_keys.in_charge().values_list("status", "is_sandbox"))
     steps = [
         Step(_("Service number created"), done=True),
-        _key_step(number, statuses),
+        _key_step(
+            number,
+            [status for status, _sandbox in bound],
+            is_simulated=any(is_sandbox for _status, is_sandbox in bound),
+        ),
         _trial_step(number),
         _submission_step(number),
         Step(
@@ -129,7 +140,7 @@ def checklist(number: ServiceNumber) -> Checklist:
     return Checklist(steps)
 
 
-def _key_step(number: ServiceNumber, statuses: Iterable[str]) -> Step:
+def _key_step(number: ServiceNumber, statuses: Iterable[str], *, is_simulated: bool) -> Step:
     counted, page = Counter(statuses), reverse("number-keys", args=[number.app_id])
     hint, action = _("Without one the robot cannot answer."), _("Add an API key")
     url = f"{page}?add=1"
@@ -139,7 +150,7 @@ def _key_step(number: ServiceNumber, statuses: Iterable[str]) -> Step:
     if counted[KeyStatus.PENDING]:
         hint = _("A key is being checked. It takes a few seconds.")
     return Step(
-        _("API key valid"),
+        _("Simulator bound (sandbox)") if is_simulated else _("API key valid"),
         done=any(counted[status] for status in WORKING),
         hint=hint,
         action=action,

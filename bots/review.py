@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from bots import robots
 from bots.models import ApiKey, Channel, Message, Person, Robot
 from bots.review_changes import Change, changed_fields, changes_since
 from portal import names
@@ -89,6 +90,7 @@ class KeyHealth:
     host: str
     status: str
     checked_at: datetime | None
+    is_sandbox: bool
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Dossier:
     robot: Robot | None
     suggested_questions: list[str]
     keys: list[KeyHealth]
+    is_simulated: bool
     sample: list[Message]
     changes: list[Change]
     last_decision: str
@@ -118,12 +121,14 @@ class Dossier:
 def dossier(number: ServiceNumber) -> Dossier:
     robot = Robot.objects.filter(number=number).first()
     trail = list(_trail(number)[: HISTORY + 1])
+    bound = list(_keys(number))
     decision = _trail(number).filter(action__in=["number.approve", "number.reject"]).first()
     return Dossier(
         category=category_label(number.category),
         robot=robot,
         suggested_questions=robot.suggested_questions if robot else [],
-        keys=[_health(key) for key in _keys(number)],
+        keys=[_health(key) for key in bound],
+        is_simulated=robots.are_simulated(bound),
         sample=_sample(number),
         changes=changes_since(decision) if decision else [],
         last_decision=decision.action if decision else "",
@@ -142,8 +147,10 @@ def _keys(number: ServiceNumber) -> QuerySet[ApiKey]:
 
 
 def _health(key: ApiKey) -> KeyHealth:
-    host = _("built-in model") if key.is_local else urlsplit(key.base_url).hostname or ""
-    return KeyHealth(str(key), host, key.status, key.checked_at)
+    host = urlsplit(key.base_url).hostname or ""
+    if key.is_built_in:
+        host = _("simulator") if key.is_sandbox else _("built-in model")
+    return KeyHealth(str(key), host, key.status, key.checked_at, key.is_sandbox)
 
 
 def _sample(number: ServiceNumber) -> list[Message]:

@@ -31,19 +31,24 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Whether the bound keys of these, which are one number's, are the simulator's alone."""
         return set(self.bound().values_list("is_sandbox", flat=True)) == {True}
 
+    def in_charge(self) -> "ApiKeyQuerySet":
+        """The bound ones, of which the simulator counts only where its number has no other.
+
+        Or people would be given simulated answers on the day on which a real key breaks.
+        """
+        real = ApiKey.objects.bound().filter(number=models.OuterRef("number"), is_sandbox=False)
+        return self.bound().filter(models.Q(is_sandbox=False) | ~models.Exists(real))
+
     def usable(self) -> "ApiKeyQuerySet":
         """In the order in which they are tried. A key without a verdict is tried all the same.
 
         Only a refused key (401) is left out for good; the other troubles pass by themselves, and
-        such keys come last. The simulator answers only while its number has nothing else bound,
-        or people would be given simulated answers on the day on which a real key breaks.
+        such keys come last.
         """
         trouble = models.Case(
             models.When(status__in=[KeyStatus.VALID, KeyStatus.PENDING], then=0), default=1
         )
-        real = ApiKey.objects.bound().filter(number=models.OuterRef("number"), is_sandbox=False)
-        usable = self.bound().exclude(status=KeyStatus.INVALID)
-        usable = usable.filter(models.Q(is_sandbox=False) | ~models.Exists(real))
+        usable = self.in_charge().exclude(status=KeyStatus.INVALID)
         return usable.order_by(trouble, "priority", "created_at")
 
 

@@ -4,7 +4,7 @@ from django import template
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from bots import evidence
 from bots.models import ApiKey, KeyStatus
@@ -52,6 +52,12 @@ def verdict_badge(status: str) -> SafeString:
     colour, icon_name = KEY_LOOKS[known]
     classes = "icon-pulse" if known == KeyStatus.PENDING else f"text-{colour}"
     return badge(str(capfirst(known.label)), colour, icon_name, classes)
+
+
+@register.simple_tag
+def sandbox_badge() -> SafeString:
+    """At whatever the simulator answers."""
+    return badge(gettext("sandbox"), "purple", "flask")
 
 
 @register.filter

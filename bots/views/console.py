@@ -23,6 +23,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
 def overview(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
     shown = {
         "number": number,
+        "is_simulated": number.api_keys.are_simulated(),
         "checklist": None if number.state == State.CLOSED else glance.checklist(number),
         "figures": glance.figures(number),
         "chat_address": settings.SITE_URL + reverse("chat", args=[number.handle]),

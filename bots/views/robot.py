@@ -38,6 +38,7 @@ def robot(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
         "form": form,
         "models": listed,
         "has_keys": bool(bound),
+        "is_simulated": is_simulated,
         "simulated": simulated_models() if is_simulated else [],
     }
     return render(request, "bots/robot.html", shown)

@@ -32,6 +32,14 @@ def html(client, address: str) -> str:
     return answer.content.decode()
 
 
+def test_it_says_that_the_simulator_answers(reader, number):
+    address, words = reverse("chat", args=[number.handle]), "Answers come from the simulator"
+    factories.key(number, "", is_sandbox=True)
+    assert words in html(reader, address)
+    factories.key(number, "https://api.example.com/v1")
+    assert words not in html(reader, address)
+
+
 # The first visit ---------------------------------------------------------------------------------
 
 

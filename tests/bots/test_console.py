@@ -59,6 +59,13 @@ def test_the_keys_are_one_word(client, owner, number, statuses, word):
     assert word in page(client)
 
 
+def test_a_number_that_the_simulator_answers_says_so(client, owner, number):
+    factories.key(number, "", is_sandbox=True)
+    assert "> simulator</span>" in page(client)
+    factories.key(number, "https://api.example.org/v1")
+    assert ("simulator" in page(client), "1 valid key" in page(client)) == (False, True)
+
+
 def test_a_removed_key_does_not_count(client, owner, number):
     factories.key(number, "https://api.example.org/v1")
     ApiKey.objects.update(removed_at=timezone.now())

@@ -252,6 +252,22 @@ def test_it_binds_the_simulator(as_alice, path, number):
     assert "bound already: Simulator" in page(as_alice.post(path, {"kind": "simulator"}))
 
 
+def test_each_choice_says_once_what_it_is(as_alice, path):
+    shown = page(as_alice.get(path))
+    for label in ("OpenAI-compatible provider", "Built-in model", "Simulator (sandbox)"):
+        assert shown.count(f">{label}</label>") == 1
+    assert "No model at all: it answers, dawdles or breaks" in shown
+
+
+def test_the_simulator_is_marked_and_says_when_it_answers(as_alice, path, number):
+    simulator = factories.key(number, "", is_sandbox=True)
+    shown = page(as_alice.get(path))
+    assert ("bg-purple-lt" in shown, "until you bind another key" in shown) == (True, True)
+    factories.key(number, URL)
+    for silent in (path, at("key-row", simulator)):
+        assert "nothing while another key" in page(as_alice.get(silent, headers=HTMX))
+
+
 def test_the_simulator_is_not_offered_where_it_is_switched_off(as_alice, path, settings):
     assert 'value="simulator"' in page(as_alice.get(path))
     settings.SIMULATOR = False

@@ -50,6 +50,21 @@ def test_first_comes_a_key(client, draft):
     assert f'href="{address(draft)}keys/?add=1"' in page(client, draft)
 
 
+def test_the_simulator_will_do_and_is_named(client, draft):
+    factories.key(draft, "", is_sandbox=True)
+    assert next_of(draft).action == "Open the chat"
+    content = page(client, draft)
+    assert "Simulator bound (sandbox)" in content
+    assert "Answers come from the simulator, not from a model." in content
+
+
+def test_beside_a_key_that_does_not_work_the_simulator_is_no_help(client, draft):
+    factories.key(draft, "", is_sandbox=True)
+    factories.key(draft, "https://api.example.org/v1", status=KeyStatus.INVALID)
+    assert next_of(draft).action == "See the API keys"
+    assert "not from a model" not in page(client, draft)
+
+
 @pytest.mark.parametrize(
     ("status", "hint"), [(KeyStatus.PENDING, "being checked"), (KeyStatus.INVALID, "None of its")]
 )

@@ -201,6 +201,23 @@ def test_a_key_without_a_label_has_a_name(desk, waiting):
     assert "<td>Built-in model</td>" in desk.get(page_of(waiting)).content.decode()
 
 
+SIMULATED = "It would go public with simulated answers"
+
+
+def test_it_says_that_answers_would_be_simulated(desk, waiting):
+    keys.bind(waiting, keys.SANDBOX, "", actor=None)
+    text = text_of(desk.get(page_of(waiting)))
+    assert SIMULATED in text
+    assert "<td>simulator</td>" in text
+    factories.key(waiting, "https://llm.example.com/v1")
+    assert SIMULATED not in text_of(desk.get(page_of(waiting)))
+
+
+def test_it_says_of_a_public_number_that_its_answers_are_simulated(desk, number):
+    keys.bind(number, keys.SANDBOX, "", actor=None)
+    assert "Its answers are simulated" in text_of(desk.get(page_of(number)))
+
+
 def test_it_shows_the_health_of_keys_and_nothing_of_the_key(desk, waiting):
     key = factories.key(
         waiting, "https://llm.example.com/v1/path", "sk-canary-1234567890-wxyz", label="Main"

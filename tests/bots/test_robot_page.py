@@ -106,6 +106,12 @@ def test_it_offers_what_the_simulator_does_in_the_readers_words(as_alice, path, 
     assert "None of your API keys lists this model" not in saved
 
 
+def test_it_says_that_the_simulator_answers(as_alice, path, number):
+    assert "not from a model" not in page(as_alice.get(path))
+    keys.bind(number, keys.SANDBOX, "", actor=None)
+    assert "Answers come from the simulator, not from a model." in page(as_alice.get(path))
+
+
 def test_beside_another_key_it_offers_nothing_of_the_simulator(as_alice, path, number):
     keys.bind(number, keys.SANDBOX, "", actor=None)
     factories.key(number, URL, models_listed=["gpt-5"])

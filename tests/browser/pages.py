@@ -83,7 +83,7 @@ CONSOLE = [
     Page("number-new", "number-new"),
     *[
         of_number(f"number-{key}", "number", key)
-        for key in ("main", "draft", "in_review", "rejected", "suspended", "closed")
+        for key in ("main", "draft", "in_review", "rejected", "suspended", "closed", "simulated")
     ],
     Page("number-bare", "number", "moderator", {"app_id": "bare"}),
     of_number("profile", "number-profile"),
@@ -94,8 +94,11 @@ CONSOLE = [
     of_number("credentials-empty", "number-credentials", "draft"),
     of_number("keys", "number-keys"),
     of_number("keys-empty", "number-keys", "draft"),
+    of_number("keys-add", "number-keys", "draft", query="?add=1"),
+    of_number("keys-simulated", "number-keys", "simulated"),
     of_number("key-edit", "key-edit", key_id="key"),
     of_number("robot", "number-robot"),
+    of_number("robot-simulated", "number-robot", "simulated"),
     Page("robot-bare", "number-robot", "moderator", {"app_id": "bare"}),
     of_number("feedback", "number-feedback"),
     of_number("feedback-disliked", "number-feedback", query="?rating=dislike"),
@@ -114,7 +117,7 @@ DESK = [
     Page("review", "review", "moderator"),
     *[
         Page(f"review-{key}", "review-number", "moderator", {"app_id": key})
-        for key in ("in_review", "main", "rejected", "suspended", "moderators")
+        for key in ("in_review", "main", "rejected", "suspended", "moderators", "simulated")
     ],
 ]
 
@@ -124,7 +127,7 @@ CHAT = [
     of_chat("chat-new", "main", query="?new=1"),
     *[
         conversation(f"chat-{key}", key)
-        for key in ("main", "draft", "in_review", "suspended", "closed")
+        for key in ("main", "draft", "in_review", "suspended", "closed", "simulated")
     ],
     of_chat("chat-unread-news", "guests"),
     of_news("news", "main"),

@@ -30,6 +30,7 @@ from bots.models import (
     Robot,
     Status,
 )
+from bots.simulator import behaviours
 from ddio_api.models import Call, Door, Gap, Outcome
 from portal import allowed_networks, credentials, moderation, numbers
 from portal.models import Avatar, ServiceNumber, State, User
@@ -158,6 +159,7 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
         one = number(alice, f"Robot {state.label}", State.DRAFT, moderator)
         made |= names_of(state, one, talk(one, alice, Channel.SANDBOX))
         bring(one, state, moderator)
+    made |= _simulated(alice, moderator)
     guests = number(alice, "Open robot", State.APPROVED, moderator, guests_allowed=True)
     made |= names_of("guests", guests, talk(guests, alice))
     theirs = number(people["charlie"], "查理的机器人", State.APPROVED, moderator)
@@ -168,6 +170,17 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
     made |= names_of("moderators", by_moderator, [])
     bare = numbers.create(people["moderator"], "Without anything", actor=moderator)
     return made | names_of("bare", bare, [])
+
+
+def _simulated(alice: User, moderator: User) -> dict[str, str]:
+    """What the simulator answers, with its check behind it."""
+    one = number(alice, "Test bench", State.DRAFT, moderator)
+    listed = list(behaviours.catalogue())
+    fields = {"status": KeyStatus.VALID, "checked_at": timezone.now(), "models_listed": listed}
+    ApiKey.objects.create(number=one, is_sandbox=True, **fields)
+    made = names_of("simulated", one, talk(one, alice, Channel.SANDBOX))
+    bring(one, State.IN_REVIEW, moderator)
+    return made
 
 
 def number(

@@ -94,6 +94,8 @@ def visit(page: Page, path: str) -> None:
 def running_stage(directory: Path) -> Iterator[Stage]:
     with running_upstream() as upstream:
         allowed = f"127.0.0.1:{upstream.port}"
-        starting = running_platform(directory, OUTBOUND_ALLOW=allowed, LOCAL_MODEL="0")
+        starting = running_platform(
+            directory, OUTBOUND_ALLOW=allowed, LOCAL_MODEL="0", SIMULATOR="1"
+        )
         with starting as platform, hands_in(platform) as hands:
             yield Stage(platform, hands, upstream)
