@@ -87,3 +87,13 @@ def test_it_answers_a_question(number, upstream, worker, settings):
     answer_now(worker, message.pk)
     message = Message.objects.get(pk=message.pk)
     assert (message.status, message.answer) == (Status.DONE, "You said: ping")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_it_is_switched_off_it_is_unreachable(number, upstream, worker, settings):
+    settings.SIMULATOR_URL, settings.OUTBOUND_ALLOW = upstream.url, []
+    key = keys.bind(number, keys.SANDBOX, "", actor=None)
+    settings.SIMULATOR = False
+    worker.run(key_checks.check(key.pk, worker))
+    key.refresh_from_db()
+    assert (key.status, upstream.calls()["total"]) == (KeyStatus.UNREACHABLE, 0)

@@ -18,6 +18,7 @@ import pytest
 from bots.simulator.behaviours import BEHAVIOURS, FAMILIES, catalogue
 from bots.simulator.ledger import Counts, Ledger
 from portal import parts
+from portal.environment import BASE_DIR
 from tests.upstream import Upstream, running_upstream
 
 KEY = {"Authorization": "Bearer sk-good-1234567890"}
@@ -190,6 +191,12 @@ def test_it_ends_a_stream_badly(upstream, model):
     streamed = ask(upstream, model, stream=True).text
     assert "You sa" in streamed
     assert '"stop"' not in streamed
+
+
+def test_the_documentation_has_every_name_with_its_sentence():
+    documented = (BASE_DIR / "docs" / "simulator.md").read_text()
+    rows = [line for line in documented.splitlines() if line.startswith("| `")]
+    assert sorted(rows) == sorted(f"| `{name}` | {text} |" for name, text in catalogue().items())
 
 
 def test_every_name_has_one_sentence(upstream):
