@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from tests.platform import Client, wait_for
+from tests.platform import Client
 from tests.upstream import Upstream
 
 CLIENTS = 8
@@ -112,10 +112,6 @@ def settled(
     while len(feed := client.feed()) < len(wanted) and time.monotonic() < deadline:
         time.sleep(0.2)
     return Account(wanted, feed, Counter(provider.calls()["counts"]))
-
-
-def wait_for_settled(client: Client, count: int, seconds: float = 120) -> None:
-    wait_for(lambda: len(client.feed()) >= count, seconds, f"{count} answers")
 
 
 def percentile(values: Iterable[float], part: float) -> float:

@@ -1,0 +1,107 @@
+"""Workers that die: answers go on, each question is answered once, the feed stays whole."""
+
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.faults.asking import Asking, ask_many, settled
+from tests.faults.figures import Tell
+from tests.faults.stacks import CONCURRENCY, FULL, Stack, sized
+from tests.platform import Client, wait_for
+from tests.upstream import Upstream
+
+MESSAGES = sized(full=1000, short=60)
+KILLS = sized(full=10, short=2)
+CALLERS = 8
+PAUSE_SECONDS = 0.8 if FULL else 0.4  # of each caller, so that the kills find something to kill
+PROGRESS = 10  # answers between two kills, at least
+# Starting a worker again takes a while; what it held waits for its lease to run out, too.
+SECONDS_BEYOND_LEASE = 15
+STATE = """
+rows = Message.objects.filter(number__app_id={!r})
+running = list(rows.filter(status="running").values_list("pk", flat=True))
+result = [rows.exclude(answered_at=None).count(), running]
+"""
+
+
+@dataclass
+class Kills:
+    """When workers were killed, and what was claimed then: by them, or by those before them."""
+
+    stack: Stack
+    robot: Client
+    at: list[float] = field(default_factory=list)
+    in_flight: list[set[str]] = field(default_factory=list)
+
+    answered: int = 0
+
+    def kill(self) -> None:
+        """Kill the worker in the midst of its work."""
+        wait_for(self._is_at_work, 120, "progress")
+        self.at.append(time.time())
+        self.stack.platform.kill_worker()
+
+    def _is_at_work(self) -> bool:
+        code = STATE.format(self.robot.credentials["appID"])
+        answered, running = self.stack.hands.do(code)
+        if answered < self.answered + PROGRESS or not running:
+            return False
+        self.answered = answered
+        self.in_flight.append(set(running))
+        return True
+
+    def recovery(self, ends: dict[str, float]) -> float:
+        """The longest time from a kill to the next answer, whosever."""
+        return max(min(end for end in ends.values() if end > kill) - kill for kill in self.at)
+
+    def recovery_of_held(self, ends: dict[str, float]) -> float:
+        """The longest time from a message's last kill to its answer."""
+        last = {pk: at for at, held in zip(self.at, self.in_flight, strict=True) for pk in held}
+        return max(ends[pk] - at for pk, at in last.items())
+
+
+def killed_while_asked(stack: Stack, robot: Client) -> tuple[Kills, dict[str, float]]:
+    """The kills, and what was accepted meanwhile."""
+    kills = Kills(stack, robot)
+    with Asking(robot, CALLERS, PAUSE_SECONDS) as asking:
+        for _ in range(KILLS):
+            kills.kill()
+    rest = ask_many(robot, max(0, MESSAGES - len(asking.accepted)))
+    return kills, asking.accepted | rest
+
+
+@pytest.mark.fault(1, "worker kill -9", rabbit=True)
+def test_it_answers_everything_once_however_often_the_worker_dies(
+    stack: Stack, provider: Upstream, tell: Tell
+):
+    robot = stack.robot(provider)
+    kills, accepted = killed_while_asked(stack, robot)
+    account = settled(robot, provider, accepted, 180)
+    ends = {pk: each.answered_at or 0.0 for pk, each in stack.records(robot).items()}
+    next_s, held_s = kills.recovery(ends), kills.recovery_of_held(ends)
+    held = sum(map(len, kills.in_flight))
+    tell(account, kills=KILLS, claimed=held, next_answer_s=next_s, held_settled_s=held_s)
+    assert account.is_sound
+    assert all(item["answer"] == f"You said: {item['question']}" for item in account.feed)
+    assert account.repeats <= KILLS * CONCURRENCY
+    assert max(next_s, held_s) <= stack.lease + SECONDS_BEYOND_LEASE
+
+
+@pytest.mark.fault(1, "worker kill -9 in mid-stream", rabbit=True)
+def test_it_goes_on_with_the_stream_of_a_killed_worker(
+    stack: Stack, provider: Upstream, tell: Tell
+):
+    robot = stack.robot(provider, "slow")
+    message_id = robot.ask("Count to forty.")["messageID"]
+    events = []
+    for event in robot.stream(message_id):
+        events.append(event)
+        if len(events) == 5:
+            stack.platform.kill_worker()
+    kinds = [kind for kind, _id, _data in events]
+    after_reset = events[len(kinds) - 1 - kinds[::-1].index("reset") :]
+    text = "".join(data["text"] for kind, _id, data in after_reset if kind == "delta")
+    tell(events=len(events), resets=kinds.count("reset"), done=kinds.count("done"))
+    assert kinds.count("done") == 1
+    assert text == events[-1][2]["answer"] == " ".join(map(str, range(1, 41))) + " "
