@@ -20,7 +20,6 @@ from tests.faults.stacks import Stack
 from tests.platform import Platform, wait_for
 
 STOPPED_SECONDS = 30.0
-RENEWED_SECONDS = 60.0  # by two processes, one after the other
 
 
 class Program:
@@ -73,16 +72,15 @@ class Program:
 
 
 class Web(Program):
-    """A web server on a port of its own, with one process or more."""
+    """A web server of one process, on a port of its own."""
 
     kind = "web"
 
-    def __init__(self, platform: Platform, name: str, workers: int = 1) -> None:
+    def __init__(self, platform: Platform, name: str) -> None:
         super().__init__(platform, name)
-        self._processes = workers
         self.port = free_port()
         self.command = [*parts.web().command]
-        for option, value in (("--port", self.port), ("--workers", workers)):
+        for option, value in (("--port", self.port), ("--workers", 1)):
             self.command[self.command.index(option) + 1] = str(value)
 
     def is_ready(self) -> bool:
@@ -91,15 +89,6 @@ class Web(Program):
             return requests.get(address, timeout=2).status_code == 200
         except requests.RequestException:
             return False
-
-    def renew(self) -> None:
-        """SIGHUP; returns when each of its processes has been replaced by a new one."""
-        wanted = self._replaced() + self._processes
-        self.signal(signal.SIGHUP)
-        wait_for(lambda: self._replaced() == wanted, RENEWED_SECONDS, "new processes")
-
-    def _replaced(self) -> int:
-        return self.log.read_text(errors="replace").count("Stopped old worker")
 
 
 class Worker(Program):

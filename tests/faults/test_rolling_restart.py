@@ -1,4 +1,4 @@
-"""A rolling restart under load: by SIGTERM, one program after the other, and by SIGHUP.
+"""A rolling restart under load: by SIGTERM, one program after the other.
 
 Who waits is let go and asks again, who reads a stream goes on where he was; nobody else notices.
 """
@@ -98,18 +98,3 @@ def test_nobody_notices_that_all_are_restarted_in_turn(
     assert nobody_notices(told, load)
     assert slowest["web"] <= WEB_STOPS_WITHIN
     assert slowest["worker"] <= WORKER_STOPS_WITHIN
-
-
-@pytest.mark.fault(12, "SIGHUP to a server of two processes")
-def test_nobody_notices_that_a_server_renews_its_processes(
-    stack: Stack, provider: Upstream, tell: Tell
-):
-    web = fleet.Web(stack.platform, "web-of-two", workers=2)
-    with fleet.running(web), balancing(web.port) as balancer:
-        with calling(stack, provider, balancer) as load:
-            for _ in range(sized(full=5, short=1)):
-                time.sleep(BETWEEN_SECONDS)
-                web.renew()
-        told = figures(load, balancer, accounts(load, provider))
-    tell(**told)
-    assert nobody_notices(told, load)
