@@ -27,7 +27,7 @@ def chatting(client: Client, chats: int) -> Iterator[list[Reader]]:
     readers = [Reader(client, message_id) for message_id in asked]
     with ThreadPoolExecutor(chats) as pool:
         running = [pool.submit(reader.follow) for reader in readers]
-        wait_for(lambda: all(len(reader.text) > 10 for reader in readers), what="some text")
+        wait_for(lambda: all(reader.text for reader in readers), what="some text")
         yield readers
         [each.result() for each in running]
 
@@ -50,7 +50,7 @@ def ends(readers: list[Reader]) -> list[Any]:
 @pytest.mark.fault(15, "suspended during a chat")
 def test_a_suspended_number_says_nothing_more(stack: Stack, provider: Upstream, tell: Tell):
     chats = sized(full=50, short=4)
-    client = stack.robot(provider, "slow")
+    client = stack.robot(provider, "stall")  # what is under way does not end by itself
     aborted = provider.calls()["aborted"]
     with chatting(client, chats) as readers:
         stack.hands.do("factories.suspended(number)")
