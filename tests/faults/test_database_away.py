@@ -28,7 +28,7 @@ from tests.upstream import Upstream
 CALLERS = 4
 IN_FLIGHT = 8
 REFUSED_WITHIN = 35.0
-RECOVERED_WITHIN = 30.0
+RECOVERED_WITHIN = 10.0
 SETTLED_WITHIN = 120.0
 AGAIN_SECONDS = 0.3
 # The shell's own connection may be one of those that broke.
