@@ -71,8 +71,9 @@ class Desk:
 
         A few even where others are ready: what a dead worker has left must not wait for them.
         """
+        wanted = self.room - self._line.ready(self._share)
         few = BATCH if self._is_open and len(self._line) else 0
-        return max(self.room - self._line.ready(self._share), few)
+        return wanted if wanted > 0 else few
 
     def tell(self, waiting: Iterable[Waiting]) -> None:
         """These may be claimed. What we still work on gets its lease back at the next renewal."""

@@ -157,7 +157,7 @@ def test_of_many_parallel_claims_one_wins(number):
 
 
 def states(now: datetime) -> list[dict[str, Any]]:
-    """Every state that matters to a claim: status, lease and next attempt, before, at, after now."""
+    """Every state that matters to a claim: status; lease and next attempt around now."""
     moments = [now + timedelta(seconds=seconds) for seconds in (-1, 0, 1)]
     queued = [{"status": Status.QUEUED, "next_attempt_at": at} for at in (None, *moments)]
     running = [{"status": Status.RUNNING, "lease_until": at} for at in (None, *moments)]

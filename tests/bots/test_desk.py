@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from bots import settlement
+from bots import desk, settlement
 from bots.desk import FIRST_FEW, Desk
 from bots.line import Waiting
 from bots.models import ApiKey, Message, Status
@@ -179,13 +179,13 @@ def test_what_has_to_wait_in_line_does_not_keep_the_sweeper_from_others():
     assert run(scene) == 60 - 40
 
 
-def test_what_may_be_claimed_at_once_is_not_looked_for_again():
+def test_a_few_that_are_overdue_are_looked_for_beside_those_that_are_ready():
     async def scene(office: Office) -> int:
         office.may_claim.clear()
         office.tell(None, ids("a", 100))
         return office.desk.wants
 
-    assert run(scene) == 0
+    assert run(scene) == desk.BATCH
 
 
 def test_a_place_that_becomes_free_is_taken():

@@ -187,7 +187,7 @@ def test_make_alone_says_what_can_be_made():
         env={"PATH": os.environ["PATH"]},
     )
     named = re.findall(r"^make (\w+)", told.stdout, re.MULTILINE)
-    assert named == ["up", "test", "check", "screenshots", "lock"]
+    assert named == ["up", "test", "faults", "check", "screenshots", "lock"]
 
 
 def test_the_example_names_every_variable_that_the_settings_read():
