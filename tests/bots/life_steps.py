@@ -1,0 +1,57 @@
+"""The product, as its own callers call it; and what it has written, gone again."""
+
+from django.conf import settings
+from django.db import transaction
+
+from bots import answering, chat, erasing, faults, settlement
+from bots.models import (
+    Conversation,
+    FeedCounter,
+    FeedEntry,
+    IdempotencyKey,
+    Message,
+    Person,
+    Status,
+)
+from bots.provider import ProviderFault
+from portal import outbox
+from portal.models import AuditEntry, Notice, OutboxEntry, ServiceNumber, State
+from tests.bots.message_life import Attempt
+
+WRITTEN = (FeedEntry, FeedCounter, IdempotencyKey, Message, Conversation, Person, OutboxEntry,
+           AuditEntry, Notice)  # fmt: skip
+
+
+def is_used_up(message: Message) -> bool:
+    return message.tries > settings.ATTEMPTS_AT_MOST
+
+
+def delay_after(message: Message, retry_after: float) -> float | None:
+    fault = ProviderFault(faults.RATE_LIMITED, None, "", retry_after=retry_after)
+    return answering.retry_delay(fault, message.tries)
+
+
+def carry_out_consequences() -> None:
+    outbox.deliver()
+
+
+def tidy() -> None:
+    chat.forget_idempotency_keys()
+    erasing.finish_interrupted()
+
+
+def stop(pk: str, error_code: int | None = None) -> bool:
+    return settlement.cancel(Message.objects.get(pk=pk), error_code)
+
+
+def outcome(one: Attempt, fault: int | None) -> settlement.Outcome:
+    if is_used_up(one.message):
+        return settlement.failure(faults.ATTEMPTS_USED_UP)
+    return settlement.failure(fault) if fault else settlement.Outcome(Status.DONE, answer=one.text)
+
+
+def forget_everything(numbers: list[ServiceNumber]) -> None:
+    with transaction.atomic():
+        for model in WRITTEN:
+            model.objects.all()._raw_delete("default")
+        ServiceNumber.objects.update(state=State.APPROVED)
