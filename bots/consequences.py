@@ -4,10 +4,12 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from bots import faults, keys, settlement
+from bots import keys, settlement
 from bots.models import Message
 from portal import moderation, outbox
 from portal.models import State
+
+AT_ONCE = 100
 
 
 def register() -> None:
@@ -25,8 +27,9 @@ def withhold_answers(payload: dict[str, Any]) -> None:
     asked_before = Message.objects.filter(
         number=payload["number"], asked_at__lte=parse_datetime(payload["at"])
     )
-    for message in asked_before.unsettled().iterator():
-        settlement.cancel(message, faults.WITHHELD)
+    in_flight = asked_before.unsettled().order_by("pk")
+    while settlement.withhold_all(list(in_flight[:AT_ONCE])):
+        pass
 
 
 def forget_keys(payload: dict[str, Any]) -> None:

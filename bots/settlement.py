@@ -95,6 +95,17 @@ def cancel(message: Message, error_code: int | None = None, *, keeps_text: bool 
     return bool(ours)
 
 
+def withhold_all(messages: Sequence[Message]) -> int:
+    """Stop these answers and show nothing of them, 50002; how many were not settled yet."""
+    outcome = Outcome(Status.CANCELLED, answer="", error_code=faults.WITHHELD)
+    with transaction.atomic():
+        ours = _settle([Settling(message, outcome) for message in messages], fenced=False)
+        if ours:
+            transaction.on_commit(lambda: wakeups.publish(STOPS_CHANNEL))
+    nudge_all(_next_in_line(ours))
+    return len(ours)
+
+
 def nudge_all(waiting: Iterable[Waiting]) -> None:
     for each in waiting:
         nudges.nudge("bots.tasks.answer", each)
@@ -107,6 +118,8 @@ def _settle(ended: Sequence[Settling], *, fenced: bool) -> list[Settling]:
     Locks numbers, messages, counters: always in this order and each in the order of their keys, so
     that two who settle never wait for each other in a circle.
     """
+    if not ended:
+        return []
     publishes = _lock_numbers({message.number_id for message, _outcome in ended})
     held = _lock_unsettled([message.pk for message, _outcome in ended])
     ours = [

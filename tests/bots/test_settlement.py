@@ -181,3 +181,14 @@ def test_a_suspended_numbers_keys_are_kept(number):
     factories.suspended(number)
     outbox.deliver()
     assert ApiKey.objects.bound().get() == key
+
+
+def test_what_a_suspension_stops_is_withheld_all_at_once(number):
+    done = factories.message(number, open_id="happy")
+    settlement.settle(claims.claim(done.pk, "w1"), Outcome(Status.DONE, answer="Fine."))
+    in_flight = [factories.message(number, open_id=f"person-{index}") for index in range(3)]
+    claims.claim(in_flight[0].pk, "w1")
+    assert settlement.withhold_all([done, *in_flight]) == 3
+    withheld = Message.objects.filter(pk__in=[message.pk for message in in_flight])
+    assert set(withheld.values_list("status", "answer", "error_code")) == {("cancelled", "", 50002)}
+    assert settlement.withhold_all([]) == 0
