@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from bots import claims, plans, settlement
 from bots.line import Line, Waiting
@@ -32,7 +32,8 @@ FIRST_FEW = 8
 NUMBERS_REMEMBERED = 10_000
 LATER_SECONDS = 0.05  # the clock of the rows and that of the loop are not the same
 # What planning may die of without spoiling the plans of the rest: the world, or its own bug.
-FAILURES = (DatabaseError, OSError, AttributeError, LookupError, TypeError, ValueError)
+FAILURES = (DatabaseError, InterfaceError, OSError)
+FAILURES += (AttributeError, LookupError, TypeError, ValueError)
 
 InThread = Callable[..., Coroutine[Any, Any, Any]]
 Attempt = Callable[[Message, Plan | None], Coroutine[Any, Any, None]]

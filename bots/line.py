@@ -60,16 +60,16 @@ class Line:
     def take(self, room: int, share_of: Callable[[int | None], int]) -> list[str]:
         """Up to `room` messages, one of each number in turn, no more of a number than its share."""
         taken: list[str] = []
-        shares = {number_id: share_of(number_id) for number_id in self._by_number}
+        shares: dict[int | None, int] = {}  # asked for only where it is a number's turn
         while len(taken) < room:
             before = len(taken)
-            for number_id in [each for each, share in shares.items() if share > 0]:
+            for number_id in list(self._by_number):
                 if len(taken) == room:
                     break
-                taken.append(self._next_of(number_id))
-                shares[number_id] -= 1
-                if number_id not in self._by_number:
-                    del shares[number_id]
+                share = shares[number_id] if number_id in shares else share_of(number_id)
+                shares[number_id] = share - 1
+                if share > 0:
+                    taken.append(self._next_of(number_id))
             if len(taken) == before:
                 break
         self._ids.difference_update(taken)

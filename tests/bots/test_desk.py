@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
-from bots import desk, settlement
-from bots.desk import FIRST_FEW, Desk
+from bots import claims, desk, plans, settlement
+from bots.desk import FIRST_FEW, Desk, _claim_and_plan
 from bots.line import Waiting
 from bots.models import ApiKey, Message, Status
 from bots.plans import Plan
@@ -244,6 +244,17 @@ def run_alone(scene: Callable[[Office], Awaitable[Any]]) -> Any:
         return await scene(Office())
 
     return asyncio.run(asyncio.wait_for(opened(), 10))
+
+
+@pytest.mark.parametrize("trouble", [OperationalError("away"), InterfaceError("closed")])
+def test_what_is_claimed_is_begun_though_planning_died(monkeypatch, trouble):
+    def die(_messages):
+        raise trouble
+
+    claimed = message("a0", 1)
+    monkeypatch.setattr(claims, "claim_all", lambda ids, worker: [claimed])
+    monkeypatch.setattr(plans, "make_all", die)
+    assert _claim_and_plan(["a0"], "w1") == [(claimed, None)]
 
 
 def test_an_attempt_that_was_lost_ends_when_the_message_is_claimed_again():
