@@ -153,9 +153,10 @@ class Book:
     def is_mine(self, attempt: Attempt) -> bool:
         return self.rows[attempt.pk].is_held(attempt.number)
 
-    def held(self, worker: str) -> dict[str, Attempt]:
-        """The newest attempt of each message that this worker still works on."""
-        return {one.pk: one for one in self.attempts if one.worker == worker and not one.is_over}
+    def held(self, worker: str, *, newest: bool = True) -> dict[str, Attempt]:
+        """The newest (or oldest) attempt of each message that this worker still works on."""
+        attempts = self.attempts if newest else self.attempts[::-1]
+        return {one.pk: one for one in attempts if one.worker == worker and not one.is_over}
 
     def silent(self, number_id: int) -> bool:
         return self.states[number_id] in SILENT

@@ -46,8 +46,6 @@ from tests.bots.message_life import WAITS_AT_MOST, WITHHELD, Attempt, Book, May,
 RUNS = int(os.environ.get("LIFE_RUNS", "25"))
 STEPS = int(os.environ.get("LIFE_STEPS", "40"))
 
-# Lives -------------------------------------------------------------------------------------------
-
 PEOPLE = st.sampled_from(["alice", "bob"])
 NUMBERS = st.sampled_from([0, 1])
 WORKERS = st.sampled_from(["w1", "w2", "w3"])
@@ -115,10 +113,10 @@ class Life(RuleBasedStateMachine):
         kept = self.book.kept_key(number_id, key, self.clock.at) if key else None
         if kept:
             return kept[0] if kept[1] == _sorted(asked) else chat.IdempotencyConflict
-        if self.book.pending(number_id, asked["open_id"]) >= django_settings.PENDING_PER_PERSON:
-            return chat.TooManyPending
         if conversation and not self.book.goes_on(conversation, number_id, asked["open_id"]):
             return chat.UnknownConversation
+        if self.book.pending(number_id, asked["open_id"]) >= django_settings.PENDING_PER_PERSON:
+            return chat.TooManyPending
         return "new"
 
     @rule(target=messages, of=NUMBERS, who=PEOPLE, text=TEXTS, key=KEYS, anew=st.booleans())
@@ -207,13 +205,16 @@ class Life(RuleBasedStateMachine):
         self._let_go([attempt])
         return None
 
-    @rule(by=WORKERS)
-    def renew(self, by: str) -> None:
-        held = self.book.held(self.names[by])
+    @rule(by=WORKERS, newest=st.booleans())
+    def renew(self, by: str, newest: bool) -> None:
+        """What it names may be older than what the worker has claimed meanwhile."""
+        held = self.book.held(self.names[by], newest=newest)
         lost = claims.renew(self.names[by], {pk: one.number for pk, one in held.items()})
-        self.may = May({"renewed"}, set(held) - lost)
-        assert lost == {pk for pk, one in held.items() if not self.book.is_mine(one)}
-        for pk in set(held) - lost:
+        mine = {pk for pk, one in held.items() if self.book.is_mine(one)}
+        ours = [pk for pk in held if self.book.rows[pk].claimed_by == self.names[by]]
+        self.may = May({"renewed"}, ours)
+        assert lost == set(held) - mine
+        for pk in mine:
             held[pk].lease = self.clock.at + timedelta(seconds=django_settings.LEASE_SECONDS)
         self._let_go([held[pk] for pk in lost])
 
@@ -288,14 +289,14 @@ class Life(RuleBasedStateMachine):
         self.run(erase_all, turns, may)
 
     def _stopped_silently(self, row: Row) -> list[Any]:
+        if not self.book.conversations[row.conversation_id][1]:
+            return []
         return self.book.ending(row, Status.CANCELLED, "", None)
 
     @rule(turns=TURNS)
     def tidy(self, turns: int) -> None:
-        """Goes on with what was erased before, and with that alone."""
-        erased = {pk for pk, (_, at, _) in self.book.conversations.items() if at}
-        of = [pk for pk, row in self.book.rows.items() if row.conversation_id in erased]
-        self.run(tidy, turns, May({"settled", "emptied"}, of, self._stopped_silently))
+        """Goes on with what was erased before, or is erased meanwhile; and with that alone."""
+        self.run(tidy, turns, May({"settled", "emptied"}, None, self._stopped_silently))
 
     @rule(message=messages, liked=st.booleans())
     def rate(self, message: str, liked: bool) -> None:
