@@ -43,6 +43,10 @@ class Kills:
         self.stack.platform.kill_worker()
 
     def _is_at_work(self) -> bool:
+        try:
+            self.stack.platform.part("celery", "worker")
+        except LookupError:  # the one that was killed has no successor yet
+            return False
         code = STATE.format(self.robot.credentials["appID"])
         answered, running = self.stack.hands.do(code)
         if answered < self.answered + PROGRESS or not running:
