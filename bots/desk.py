@@ -32,8 +32,8 @@ FIRST_FEW = 8
 NUMBERS_REMEMBERED = 10_000
 LATER_SECONDS = 0.05  # the clock of the rows and that of the loop are not the same
 # What planning may die of without spoiling the plans of the rest: the world, or its own bug.
-FAILURES = (DatabaseError, InterfaceError, OSError)
-FAILURES += (AttributeError, LookupError, TypeError, ValueError)
+WORLD = (DatabaseError, InterfaceError, OSError)
+FAILURES = (*WORLD, AttributeError, LookupError, TypeError, ValueError)
 
 InThread = Callable[..., Coroutine[Any, Any, Any]]
 Attempt = Callable[[Message, Plan | None], Coroutine[Any, Any, None]]
