@@ -11,10 +11,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, transaction
-from django.db.models import F, Window
+from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from bots import suspects
 from bots.line import Waiting
 from bots.models import Message, Status
 from bots.models.chat import MessageQuerySet
@@ -115,13 +116,26 @@ def hand_back(attempts: Iterable[tuple[str, int]]) -> list[Waiting]:
 def take_overdue(limit: int = SWEEP_BATCH) -> list[Waiting]:
     """The messages that should be claimed now, each found by one sweeper only.
 
+    Without those that may have killed their worker (`take_suspects`).
+
     The sweeper that moves `due_at` on has the right to it; another one finds nothing, so two
     sweepers never double the load. Numbers take turns, as in the line: the oldest of each first.
     """
+    innocent = Q(status=Status.QUEUED) | Q(attempt__lt=F("handed_back") + suspects.FIRST)
+    return _take(Message.objects.filter(innocent), limit)
+
+
+def take_suspects(deaths: int, limit: int) -> list[Waiting]:
+    """The same, of those whose workers went silent so many times (a key of suspects.TOGETHER)."""
+    silent = Message.objects.filter(status=Status.RUNNING)
+    return _take(silent.tried(*suspects.span(deaths)), limit)
+
+
+def _take(messages: MessageQuerySet, limit: int) -> list[Waiting]:
     now = timezone.now()
     again = now + timedelta(seconds=settings.NUDGE_AGAIN_SECONDS)
     turn = Window(RowNumber(), partition_by=F("number_id"), order_by=F("due_at").asc())
-    overdue = Message.objects.overdue(now).annotate(turn=turn).order_by("turn", "due_at")
+    overdue = messages.overdue(now).annotate(turn=turn).order_by("turn", "due_at")
     found = list(overdue.values_list("pk", "number_id")[:limit])
     with transaction.atomic():
         still_due = Message.objects.unsettled().filter(pk__in=[pk for pk, _ in found])

@@ -20,6 +20,7 @@ from bots.models import Message
 from bots.places import Places
 from bots.plans import Plan
 from bots.settlement import Outcome, Settled, Settling
+from bots.suspects import Suspects
 
 logger = structlog.get_logger(__name__)
 
@@ -48,6 +49,8 @@ class Desk:
         self._in_thread = in_thread
         self._attempt = attempt
         self._line = Line()
+        self._called_up: frozenset[str] = frozenset()
+        self.suspects = Suspects(self._is_here)
         self._held: dict[str, tuple[int, asyncio.Task[None]]] = {}
         self._of_number: Counter[int | None] = Counter()
         self._lanes: dict[int | None, frozenset[str]] = {}
@@ -90,6 +93,10 @@ class Desk:
         """This may be claimed after so many seconds. Should we be gone by then, a sweeper knows."""
         asyncio.get_running_loop().call_later(seconds + LATER_SECONDS, self.tell, [waiting])
 
+    def _is_here(self, message_id: str) -> bool:
+        """It waits here, is being claimed or is being answered."""
+        return any(message_id in those for those in (self._line, self._called_up, self._held))
+
     async def claim(self) -> None:
         """Claim what waits as long as there is room for it, for ever.
 
@@ -99,8 +106,10 @@ class Desk:
             await self._called.wait()
             self._called.clear()
             while ids := self._line.take(min(self.room, BATCH), self._share):
+                self._called_up = frozenset(ids)
                 async with self._claiming:
                     await self._claim(ids)
+                self._called_up = frozenset()
                 await asyncio.sleep(0)  # those that have begun take their places
 
     async def _claim(self, ids: list[str]) -> None:

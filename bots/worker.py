@@ -186,6 +186,7 @@ class Worker:
 
     async def _sweep(self) -> None:
         await self._timed(self._sweep_messages)
+        await self._timed(self._sweep_suspects)
         await self._timed(self._sweep_keys)
         await self._timed(self._deliver_outbox)
 
@@ -202,6 +203,15 @@ class Worker:
             if len(overdue) < limit:
                 return
             wanted -= limit
+
+    async def _sweep_suspects(self) -> None:
+        """Those that may have killed their worker: few at a time, or one."""
+        for deaths, room in self.desk.suspects.room().items():
+            wanted = min(self.desk.wants, room)
+            if wanted > 0:
+                taken = await self.database(claims.take_suspects, deaths, wanted)
+                self.desk.suspects.add(deaths, taken)
+                self.desk.tell(taken)
 
     async def _sweep_keys(self) -> None:
         for key_id in await self.database(keys.take_overdue_checks):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -130,6 +130,11 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
     def claimed_by(self, worker: str, ids: Iterable[str]) -> "MessageQuerySet":
         return self.filter(pk__in=ids, status=Status.RUNNING, claimed_by=worker)
+
+    def tried(self, at_least: int, at_most: int) -> "MessageQuerySet":
+        """Those that have used up so many tries: what was handed back was none."""
+        used_up = {"used_up__gte": at_least, "used_up__lte": at_most}
+        return self.annotate(used_up=F("attempt") - F("handed_back")).filter(**used_up)
 
     def overdue(self, now: datetime) -> "MessageQuerySet":
         """What a sweeper should nudge: `due_at` is kept by everything that touches the row."""

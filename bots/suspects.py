@@ -1,0 +1,38 @@
+"""Questions that may have killed their worker: they keep apart, so that only the guilty one fails.
+
+All answers of a worker die with it, and their leases lapse together. Were they claimed together
+again, a question that kills its worker each time would take them along until their tries are used
+up. So whoever has died twice is answered beside a few of his kind, and whoever has died more often
+beside none: the guilty one goes on to die alone, the others are answered.
+"""
+
+from collections.abc import Callable, Iterable
+
+from bots.line import Waiting
+
+# How many that have died so often (or more often) one worker process answers at once.
+TOGETHER = {2: 16, 3: 1}
+MANY = 1000
+FIRST, *_, LAST = TOGETHER
+
+
+def span(deaths: int) -> tuple[int, int]:
+    """How many tries those of this kind have used up, at least and at most."""
+    return deaths, MANY if deaths == LAST else deaths
+
+
+class Suspects:
+    """Those that one worker process has let in, by how often they had died."""
+
+    def __init__(self, is_here: Callable[[str], bool]) -> None:
+        self._is_here = is_here
+        self._deaths: dict[str, int] = {}
+
+    def add(self, deaths: int, let_in: Iterable[Waiting]) -> None:
+        self._deaths.update((each.message_id, deaths) for each in let_in)
+
+    def room(self) -> dict[int, int]:
+        """How many more of each kind may come in."""
+        self._deaths = {each: n for each, n in self._deaths.items() if self._is_here(each)}
+        held = list(self._deaths.values())
+        return {deaths: at_most - held.count(deaths) for deaths, at_most in TOGETHER.items()}
