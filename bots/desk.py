@@ -153,6 +153,7 @@ class Desk:
             logger.error("attempt_died", message=message.pk, exc_info=task.exception())
         if self._held.get(message.pk, (0, None))[1] is task:
             del self._held[message.pk]
+            self.suspects.leave(message.pk)
         self._of_number[message.number_id] -= 1
         if not self._of_number[message.number_id]:
             del self._of_number[message.number_id]

@@ -6,6 +6,7 @@ up. So whoever has died twice is answered beside a few of his kind, and whoever 
 beside none: the guilty one goes on to die alone, the others are answered.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from bots.line import Waiting
@@ -27,6 +28,11 @@ class Suspects:
     def __init__(self, is_here: Callable[[str], bool]) -> None:
         self._is_here = is_here
         self._deaths: dict[str, int] = {}
+        self.gone = asyncio.Event()  # one of them, so that there is room for the next
+
+    def leave(self, message_id: str) -> None:
+        if self._deaths.pop(message_id, 0):
+            self.gone.set()
 
     def add(self, deaths: int, let_in: Iterable[Waiting]) -> None:
         self._deaths.update((each.message_id, deaths) for each in let_in)

@@ -125,6 +125,7 @@ class Worker:
             self._every(settings.SWEEP_SECONDS, self._sweep, jitter=0.3),
             self._every(HEARTBEAT_SECONDS, self._beat),
             self._watch_stops(),
+            self._watch_suspects(),
             self._always(self.desk.claim),
             self._always(self.desk.write),
         ]
@@ -212,6 +213,13 @@ class Worker:
                 taken = await self.database(claims.take_suspects, deaths, wanted)
                 self.desk.suspects.add(deaths, taken)
                 self.desk.tell(taken)
+
+    async def _watch_suspects(self) -> None:
+        """Where one of them has gone, the next one comes at once, not with the next sweep."""
+        while True:
+            await self.desk.suspects.gone.wait()
+            self.desk.suspects.gone.clear()
+            await self._timed(self._sweep_suspects)
 
     async def _sweep_keys(self) -> None:
         for key_id in await self.database(keys.take_overdue_checks):
