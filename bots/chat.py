@@ -128,11 +128,13 @@ def replayed(question: Question) -> Message | None:
     return found.message
 
 
+_PERSON = "SELECT id FROM bots_person WHERE number_id = %s AND open_id = %s {lock}"
+
+
 def _locked_person(question: Question) -> int:
     """The person, locked: one person's questions are accepted one after the other."""
     of_number = [question.number.pk, question.open_id]
-    statement = f"""SELECT id FROM bots_person WHERE number_id = %s AND open_id = %s
-        {statements.locked()}"""  # noqa: S608 - a clause of ours
+    statement = _PERSON.format(lock=statements.locked())
     found = statements.rows(statement, of_number)
     if not found:
         if question.open_id.startswith(PLATFORM_PREFIX) and not question.vouched:

@@ -133,12 +133,18 @@ def _settle(ended: Sequence[Settling], *, fenced: bool) -> list[Settling]:
     return ours
 
 
+_NUMBERS = "SELECT id, state FROM portal_servicenumber WHERE {these} ORDER BY id {lock}"
+_UNSETTLED = """SELECT id, CASE status WHEN 'running' THEN attempt ELSE 0 END FROM bots_message
+    WHERE {these} AND status IN ('queued', 'running') ORDER BY id {lock}"""
+_IN_LINE = """SELECT conversation_id, id, number_id FROM bots_message
+    WHERE {these} AND status IN ('queued', 'running') ORDER BY position"""
+
+
 def _lock_numbers(number_ids: set[int]) -> dict[int, bool]:
     """Whether each may publish, locked against a suspension: that comes before this outcome or
     after it, never beside it."""
     these, values = statements.among("id", list(number_ids))
-    statement = f"""SELECT id, state FROM portal_servicenumber WHERE {these}
-        ORDER BY id {statements.locked()}"""  # noqa: S608 - placeholders alone
+    statement = _NUMBERS.format(these=these, lock=statements.locked())
     silent = (State.SUSPENDED, State.CLOSED)
     return {
         number_id: state not in silent for number_id, state in statements.rows(statement, values)
@@ -148,9 +154,7 @@ def _lock_numbers(number_ids: set[int]) -> dict[int, bool]:
 def _lock_unsettled(ids: list[str]) -> dict[str, int]:
     """Those of these messages that are unsettled, locked: the attempt that runs, 0 if none does."""
     these, values = statements.among("id", ids)
-    statement = f"""SELECT id, CASE status WHEN 'running' THEN attempt ELSE 0 END FROM bots_message
-        WHERE {these} AND status IN ('queued', 'running')
-        ORDER BY id {statements.locked()}"""  # noqa: S608 - placeholders alone
+    statement = _UNSETTLED.format(these=these, lock=statements.locked())
     return dict(statements.rows(statement, values))
 
 
@@ -200,8 +204,7 @@ def _next_in_line(ours: Sequence[Settling]) -> list[Waiting]:
     if not conversations:
         return []
     these, values = statements.among("conversation_id", conversations)
-    statement = f"""SELECT conversation_id, id, number_id FROM bots_message WHERE {these}
-        AND status IN ('queued', 'running') ORDER BY position"""  # noqa: S608 - placeholders alone
+    statement = _IN_LINE.format(these=these)
     first: dict[str, Waiting] = {}
     for conversation, message_id, number_id in statements.rows(statement, values):
         first.setdefault(conversation, Waiting(message_id, number_id))
