@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -107,7 +107,8 @@ def _accept(question: Question) -> Message:
     earlier = replayed(question)
     if earlier:
         return earlier
-    message = _write(question, person_id, _place(question, person_id))
+    now = timezone.now()
+    message = _write(question, person_id, _place(question, person_id, now), now)
     waiting = Waiting(message.pk, message.number_id)
     transaction.on_commit(lambda: nudges.nudge("bots.tasks.answer", waiting))
     message.is_new = True
@@ -164,33 +165,35 @@ _LATEST = """(SELECT id FROM bots_conversation
     ORDER BY last_at DESC, id DESC LIMIT 1)"""
 
 
-def _place(question: Question, person_id: int) -> _Place:
+def _place(question: Question, person_id: int, now: datetime) -> _Place:
     """A place in the conversation that goes on, or in a new one; raises TooManyPending."""
-    now = statements.moment(timezone.now())
+    at = statements.moment(now)
     pending = [person_id, settings.PENDING_PER_PERSON]
     found: list[tuple[Any, ...]] = []
     if question.conversation_id:
-        named = [now, question.conversation_id, person_id, *pending]
+        named = [at, question.conversation_id, person_id, *pending]
         found = statements.rows(_LENGTHEN.format(which=_NAMED), named)
         if not found:
             raise UnknownConversation
     elif not question.new_conversation and not question.given:
-        latest = [now, person_id, *pending]
+        latest = [at, person_id, *pending]
         found = statements.rows(_LENGTHEN.format(which=_LATEST), latest)
-    place = _Place(*found[0]) if found else _new_conversation(question, person_id)
+    place = _Place(*found[0]) if found else _new_conversation(question, person_id, now)
     if place.pending >= settings.PENDING_PER_PERSON:
         raise TooManyPending
     return place
 
 
-def _new_conversation(question: Question, person_id: int) -> _Place:
+def _new_conversation(question: Question, person_id: int, now: datetime) -> _Place:
     unsettled = Message.objects.unsettled().filter(person=person_id)
     conversation = Conversation.objects.create(
         number=question.number,
         person_id=person_id,
         channel=question.channel,
         title=" ".join(question.text.split())[:TITLE_LENGTH],
-        closed_at=timezone.now() if question.given else None,
+        started_at=now,
+        last_at=now,
+        closed_at=now if question.given else None,
         length=1,
     )
     pending = unsettled.values_list("pk")[: settings.PENDING_PER_PERSON]
@@ -203,8 +206,7 @@ _ACCEPT = """INSERT INTO bots_message (id, number_id, person_id, conversation_id
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'queued', 0, '', '', '', '')"""
 
 
-def _write(question: Question, person_id: int, place: _Place) -> Message:
-    now = timezone.now()
+def _write(question: Question, person_id: int, place: _Place, now: datetime) -> Message:
     message = Message(
         number=question.number,
         person_id=person_id,

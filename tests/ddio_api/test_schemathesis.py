@@ -19,6 +19,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.transport.wsgi import WSGITransport
 
 from bots import claims, settlement
+from bots.line import Waiting
 from bots.models import Channel, Message, Status
 from portal import nudges
 from portal.models import ServiceNumber
@@ -105,13 +106,13 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every other question is answered at once, and all of OpenAI's door; the rest stay open."""
     turns = itertools.cycle([True, False])
 
-    def answer(_task: str, message_id: str) -> bool:
+    def answer(_task: str, waiting: Waiting) -> None:
+        message_id = waiting.message_id
         through_openai = Message.objects.filter(pk=message_id, channel=Channel.OPENAI).exists()
         turn = next(turns) or through_openai
         claimed = claims.claim(message_id, "tests") if turn else None
         if claimed:
             settlement.settle(claimed, settlement.Outcome(Status.DONE, "Hi.", model="echo"))
-        return True
 
     monkeypatch.setattr(nudges, "nudge", answer)
 
