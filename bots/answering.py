@@ -77,6 +77,8 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
             return settlement.failure(fault.code)
         if await worker.database(claims.retry_later, message.pk, message.attempt, delay):
             worker.desk.tell_later(Waiting(message.pk, message.number_id), delay)
+        else:
+            await _leave(message, worker)
         return None
 
 
