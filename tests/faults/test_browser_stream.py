@@ -189,6 +189,7 @@ def test_a_second_tab_shows_the_same_whole_answer(
     assert page.complaints.heard + complaints.heard == []
 
 
+@pytest.mark.long
 def test_a_question_of_one_tab_is_seen_in_the_other(context: BrowserContext, page: Page):
     second = context.new_page()
     second.goto(page.url)
@@ -247,6 +248,7 @@ def test_a_pulled_cable_is_told_and_made_good(stage: Stage, wired: Page, cable: 
     assert (garbled(wired), in_trouble(wired)) == ([], [])
 
 
+@pytest.mark.long
 def test_an_answer_that_came_while_the_cable_was_pulled_is_there_afterwards(
     wired: Page, cable: Cable
 ):
@@ -256,6 +258,7 @@ def test_an_answer_that_came_while_the_cable_was_pulled_is_there_afterwards(
     assert settled(wired) == WHOLE
 
 
+@pytest.mark.long
 def test_a_connection_that_died_without_a_word_is_noticed(
     context: BrowserContext, address: str, cable: Cable
 ):
@@ -268,6 +271,7 @@ def test_a_connection_that_died_without_a_word_is_noticed(
     assert garbled(page) == []
 
 
+@pytest.mark.long
 def test_a_server_that_refuses_for_a_while_is_asked_again(context: BrowserContext, address: str):
     page = context.new_page()
     page.route("**/stream/**", in_turn(refuse_connection, bad_gateway, unavailable))
@@ -308,6 +312,7 @@ def test_who_was_signed_out_meanwhile_is_told(context: BrowserContext, wired: Pa
     wired.locator("#composer-error, .chat-welcome").get_by_text("Log in").wait_for()
 
 
+@pytest.mark.long
 def test_two_tabs_agree_though_worker_and_web_process_die(
     stage: Stage, context: BrowserContext, page: Page
 ):

@@ -61,6 +61,7 @@ def outcome(client: Client, message_id: str, seconds: float) -> tuple[str, int |
     return item["status"], (item["error"] or {}).get("code")
 
 
+@pytest.mark.long
 @pytest.mark.fault(10, "poison message")
 def test_a_question_that_kills_its_worker_fails_and_the_others_are_answered(
     stack: Stack, provider: Upstream, tell: Tell
