@@ -77,6 +77,7 @@ def nobody_notices(told: dict[str, int], load: Load) -> bool:
     return not (told["lost"] or told["dropped"] or told["not whole"])
 
 
+@pytest.mark.long
 @pytest.mark.fault(12, "SIGTERM in a rolling restart")
 def test_nobody_notices_that_all_are_restarted_in_turn(
     stack: Stack, provider: Upstream, tell: Tell
