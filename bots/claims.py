@@ -6,7 +6,6 @@ lease (it was stopped, or its machine slept) writes nothing any more (rule 2).
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import starmap
 from typing import Any
 
 from django.conf import settings
@@ -82,22 +81,10 @@ def renew(worker: str, attempts: dict[str, int]) -> set[str]:
     return {pk for pk, attempt in attempts.items() if still.get(pk) != attempt}
 
 
-def _give_up(message_id: str, attempt: int, again_at: datetime, **changes: Any) -> bool:
-    held = Message.objects.filter(pk=message_id, status=Status.RUNNING, attempt=attempt)
-    given = held.update(
-        status=Status.QUEUED,
-        claimed_by="",
-        lease_until=None,
-        next_attempt_at=again_at,
-        due_at=again_at,
-        **changes,
-    )
-    return bool(given)
-
-
 def retry_later(message_id: str, attempt: int, delay: float) -> bool:
     """Queue the message again for the time after `delay` seconds; a sweeper will find it."""
-    return _give_up(message_id, attempt, timezone.now() + timedelta(seconds=delay))
+    held = Message.objects.filter(pk=message_id, status=Status.RUNNING, attempt=attempt)
+    return bool(held.update(**_queued(timezone.now() + timedelta(seconds=delay))))
 
 
 def hand_back(attempts: Iterable[tuple[str, int]]) -> list[Waiting]:
@@ -105,12 +92,29 @@ def hand_back(attempts: Iterable[tuple[str, int]]) -> list[Waiting]:
 
     Nothing went wrong with them, so it does not count as one of the tries that they have.
     """
-    given = [
-        message_id
-        for message_id, attempt in attempts
-        if _give_up(message_id, attempt, timezone.now(), handed_back=F("handed_back") + 1)
-    ]
-    return list(starmap(Waiting, Message.objects.filter(pk__in=given).values_list("pk", "number")))
+    held = dict(attempts)
+    running = Message.objects.filter(pk__in=held, status=Status.RUNNING)
+    with transaction.atomic():  # in the order of their keys, as whoever settles locks them
+        rows = running.order_by("pk").select_for_update(of=("self",), no_key=True)
+        found = rows.values_list("pk", "attempt", "number_id")
+        given = [Waiting(pk, number) for pk, attempt, number in found if held[pk] == attempt]
+        Message.objects.filter(pk__in=[each.message_id for each in given]).update(
+            handed_back=F("handed_back") + 1, **_queued(timezone.now())
+        )
+    return given
+
+
+def _queued(again_at: datetime) -> dict[str, Any]:
+    """Nobody's, and to be claimed again from then on."""
+    nobodys = {"status": Status.QUEUED, "claimed_by": "", "lease_until": None}
+    return {**nobodys, "next_attempt_at": again_at, "due_at": again_at}
+
+
+def end_leases(workers: Sequence[str]) -> int:
+    """These workers have died: what they held is due now. Returns how many messages that are."""
+    now = timezone.now()
+    held = Message.objects.filter(status=Status.RUNNING, claimed_by__in=workers)
+    return held.filter(lease_until__gt=now).update(lease_until=now, due_at=now)
 
 
 def take_overdue(limit: int = SWEEP_BATCH) -> list[Waiting]:

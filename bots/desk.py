@@ -31,6 +31,7 @@ SHARE = 5
 # Of a number whose keys are not known yet, or not any more.
 FIRST_FEW = 8
 NUMBERS_REMEMBERED = 10_000
+ISOLATING_SECONDS = 1.0  # in which the database refuses what it will not take
 LATER_SECONDS = 0.05  # the clock of the rows and that of the loop are not the same
 # What planning may die of without spoiling the plans of the rest: the world, or its own bug.
 WORLD = (DatabaseError, InterfaceError, OSError)
@@ -193,10 +194,13 @@ class Desk:
 
     async def _write(self, batch: list[tuple[Settling, asyncio.Future[bool]]]) -> None:
         ended = [one for one, _future in batch]
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         writing = asyncio.create_task(self._in_thread(settlement.settle_all, ended))
         await asyncio.wait([writing])
         error = writing.exception()
-        if error and len(batch) > 1:
+        # Whatever took long was the database; there it helps nobody to try one by one.
+        if error and len(batch) > 1 and loop.time() - began < ISOLATING_SECONDS:
             for alone in batch:  # whatever one of them has, the others must not suffer from it
                 await self._write([alone])
             return

@@ -7,6 +7,7 @@ transaction; the write is fenced by the attempt, and a cancel that came first wi
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import NamedTuple
 
 import structlog
@@ -67,7 +68,7 @@ def settle_all(ended: Sequence[Settling]) -> Settled:
     Whoever calls it sees to what is next in line.
     """
     with transaction.atomic():
-        ours = _settle(ended, fenced=True)
+        ours = _settle(ended, Fence.RUNNING)
     return Settled.by(ours)
 
 
@@ -85,25 +86,36 @@ def cancel(message: Message, error_code: int | None = None, *, keeps_text: bool 
     instead of kept.
     """
     keeps_text = keeps_text and not error_code
+    while not _cancel(message, error_code, keeps_text=keeps_text):
+        stands = Message.objects.unsettled().filter(pk=message.pk)
+        attempt = stands.values_list("attempt", flat=True).first()
+        if attempt is None:
+            return False
+        message.attempt = attempt  # the text that we would have kept was another attempt's
+    return True
+
+
+def _cancel(message: Message, error_code: int | None, *, keeps_text: bool) -> bool:
+    """False where it is settled, or where the text to keep is not that of its last attempt."""
     partial = journal.text_so_far(message.pk, message.attempt) if keeps_text else ""
     outcome = Outcome(Status.CANCELLED, answer=partial, error_code=error_code)
+    fence = Fence.LAST if keeps_text else Fence.NONE
+    return bool(_stop([Settling(message, outcome)], fence))
+
+
+def _stop(ended: Sequence[Settling], fence: "Fence") -> list[Settling]:
     with transaction.atomic():
-        ours = _settle([Settling(message, outcome)], fenced=False)
+        ours = _settle(ended, fence)
         if ours:
             transaction.on_commit(lambda: wakeups.publish(STOPS_CHANNEL))
     nudge_all(_next_in_line(ours))
-    return bool(ours)
+    return ours
 
 
 def withhold_all(messages: Sequence[Message]) -> int:
     """Stop these answers and show nothing of them, 50002; how many were not settled yet."""
     outcome = Outcome(Status.CANCELLED, answer="", error_code=faults.WITHHELD)
-    with transaction.atomic():
-        ours = _settle([Settling(message, outcome) for message in messages], fenced=False)
-        if ours:
-            transaction.on_commit(lambda: wakeups.publish(STOPS_CHANNEL))
-    nudge_all(_next_in_line(ours))
-    return len(ours)
+    return len(_stop([Settling(message, outcome) for message in messages], Fence.NONE))
 
 
 def nudge_all(waiting: Iterable[Waiting]) -> None:
@@ -111,8 +123,26 @@ def nudge_all(waiting: Iterable[Waiting]) -> None:
         nudges.nudge("bots.tasks.answer", each)
 
 
-def _settle(ended: Sequence[Settling], *, fenced: bool) -> list[Settling]:
-    """Settle what is unsettled of these: where it is fenced, by the attempt that runs.
+class Fence(Enum):
+    """What must be true of an unsettled message, for one of its attempts to settle it."""
+
+    RUNNING = "this attempt runs"
+    LAST = "this attempt is the last one there was, whether it runs or not"
+    NONE = "nothing"
+
+    def lets_in(self, attempt: int, row: "_Unsettled") -> bool:
+        if self is Fence.RUNNING:
+            return row == (attempt, True)
+        return self is Fence.NONE or row.attempt == attempt
+
+
+class _Unsettled(NamedTuple):
+    attempt: int
+    is_running: bool
+
+
+def _settle(ended: Sequence[Settling], fence: Fence) -> list[Settling]:
+    """Settle what is unsettled of these, as far as the fence lets them in.
 
     One worker may bring two attempts of a message at once: it lost the first, and claimed it again.
     Locks numbers, messages, counters: always in this order and each in the order of their keys, so
@@ -125,7 +155,7 @@ def _settle(ended: Sequence[Settling], *, fenced: bool) -> list[Settling]:
     ours = [
         Settling(message, outcome if publishes[message.number_id] else _withheld(outcome))
         for message, outcome in ended
-        if message.pk in held and (not fenced or held[message.pk] == message.attempt)
+        if message.pk in held and fence.lets_in(message.attempt, held[message.pk])
     ]
     if ours:
         _write(ours, timezone.now())
@@ -134,7 +164,7 @@ def _settle(ended: Sequence[Settling], *, fenced: bool) -> list[Settling]:
 
 
 _NUMBERS = "SELECT id, state FROM portal_servicenumber WHERE {these} ORDER BY id {lock}"
-_UNSETTLED = """SELECT id, CASE status WHEN 'running' THEN attempt ELSE 0 END FROM bots_message
+_UNSETTLED = """SELECT id, attempt, status = 'running' FROM bots_message
     WHERE {these} AND status IN ('queued', 'running') ORDER BY id {lock}"""
 _IN_LINE = """SELECT conversation_id, id, number_id FROM bots_message
     WHERE {these} AND status IN ('queued', 'running') ORDER BY position"""
@@ -151,11 +181,12 @@ def _lock_numbers(number_ids: set[int]) -> dict[int, bool]:
     }
 
 
-def _lock_unsettled(ids: list[str]) -> dict[str, int]:
-    """Those of these messages that are unsettled, locked: the attempt that runs, 0 if none does."""
+def _lock_unsettled(ids: list[str]) -> dict[str, _Unsettled]:
+    """Those of these messages that are unsettled, locked."""
     these, values = statements.among("id", ids)
     statement = _UNSETTLED.format(these=these, lock=statements.locked())
-    return dict(statements.rows(statement, values))
+    found = statements.rows(statement, values)
+    return {pk: _Unsettled(attempt, bool(runs)) for pk, attempt, runs in found}
 
 
 def _withheld(outcome: Outcome) -> Outcome:

@@ -23,11 +23,12 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
-from bots import claims, keys, settlement
+from bots import claims, keys, presence, settlement
 from bots.desk import Desk
 from bots.line import Waiting
 from bots.models import Message
 from bots.plans import Plan
+from bots.presence import Presence
 from bots.provider import Provider
 from portal import nudges, outbox, wakeups
 from portal.models import WorkerHeartbeat
@@ -58,6 +59,7 @@ class Worker:
         self._attempt = attempt
         self._timers: list[asyncio.Task[None]] = []
         self._work: set[asyncio.Task[None]] = set()
+        self._presence: Presence | None = None
         self.desk: Desk
         self.provider: Provider
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
@@ -66,6 +68,7 @@ class Worker:
 
     def start(self) -> None:
         self._thread.start()
+        self._be_present()
         self.run(self._begin())
         logger.info("worker_started", worker=self.name)
 
@@ -87,7 +90,16 @@ class Worker:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._database.shutdown(wait=False, cancel_futures=True)
+        if self._presence:
+            self._presence.end()
         logger.info("worker_stopped", worker=self.name)
+
+    def _be_present(self) -> None:
+        """Without it, what we leave by dying is taken up later, not less surely."""
+        try:
+            self._presence = Presence(self.name)
+        except OSError as error:
+            logger.warning("worker_not_present", worker=self.name, error=repr(error))
 
     # On the loop --------------------------------------------------------------------------------
 
@@ -129,6 +141,8 @@ class Worker:
             self._always(self.desk.claim),
             self._always(self.desk.write),
         ]
+        # Whoever starts may start in the place of one that died.
+        timers.append(self._sweep())
         self._timers = [asyncio.create_task(timer) for timer in timers]
 
     async def _answer(self, message: Message, plan: Plan | None) -> None:
@@ -186,10 +200,15 @@ class Worker:
                 await self._timed(self._renew)
 
     async def _sweep(self) -> None:
+        await self._timed(self._take_over)
         await self._timed(self._sweep_messages)
         await self._timed(self._sweep_suspects)
         await self._timed(self._sweep_keys)
         await self._timed(self._deliver_outbox)
+
+    async def _take_over(self) -> None:
+        """What died with other workers is not held for the rest of its leases."""
+        await self.database(_end_leases_of_departed)
 
     async def _sweep_messages(self) -> None:
         """Take what is overdue, as far as there is room here: the rest is for other workers."""
@@ -236,6 +255,14 @@ class Worker:
 
     def _forget_heartbeat(self) -> None:
         WorkerHeartbeat.objects.filter(name=self.name).delete()
+
+
+def _end_leases_of_departed() -> None:
+    with presence.departed() as names:
+        if names:
+            left = claims.end_leases(names)
+            WorkerHeartbeat.objects.filter(name__in=names).delete()
+            logger.info("workers_departed", workers=names, messages=left)
 
 
 class NoWorker(Exception):

@@ -3,7 +3,8 @@
 from django.conf import settings
 from django.db import transaction
 
-from bots import answering, chat, erasing, faults, settlement
+from bots import answering, chat, claims, erasing, faults, settlement
+from bots.line import Waiting
 from bots.models import (
     Conversation,
     FeedCounter,
@@ -42,6 +43,11 @@ def tidy() -> None:
 
 def stop(pk: str, error_code: int | None = None) -> bool:
     return settlement.cancel(Message.objects.get(pk=pk), error_code)
+
+
+def take(kind: int, room: int) -> list[Waiting]:
+    """What a sweeper takes of those that died so often; of all others, if that is 0."""
+    return claims.take_suspects(kind, room) if kind else claims.take_overdue(room)
 
 
 def outcome(one: Attempt, fault: int | None) -> settlement.Outcome:

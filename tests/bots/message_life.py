@@ -19,6 +19,7 @@ from bots.models import (
     Person,
     Status,
 )
+from bots.suspects import TOGETHER
 from portal.models import ServiceNumber, State
 
 UNSETTLED = (Status.QUEUED, Status.RUNNING)
@@ -146,9 +147,20 @@ class Book:
             return row.lease_until is None or row.lease_until < now
         return row.next_attempt_at is None or row.next_attempt_at <= now
 
-    def overdue(self, now: datetime) -> set[str]:
-        due = [row.pk for row in self.unsettled() if row.due_at <= now]
-        return {pk for pk in due if self.is_claimable(pk, now)}
+    def claimable(self, now: datetime) -> list[str]:
+        return [pk for pk in self.rows if self.is_claimable(pk, now)]
+
+    def running(self) -> list[str]:
+        return [row.pk for row in self.rows.values() if row.status == Status.RUNNING]
+
+    def overdue(self, now: datetime, kind: int) -> set[str]:
+        """What a sweeper must find among those whose workers died so often; 0: all others."""
+        due = [row for row in self.unsettled() if row.due_at <= now and self.kind(row) == kind]
+        return {row.pk for row in due if self.is_claimable(row.pk, now)}
+
+    def kind(self, row: Row) -> int:
+        deaths = self.tries[row.pk] if row.status == Status.RUNNING else 0
+        return max((each for each in TOGETHER if each <= deaths), default=0)
 
     def is_mine(self, attempt: Attempt) -> bool:
         return self.rows[attempt.pk].is_held(attempt.number)
@@ -314,7 +326,9 @@ def _moves(before: Row | None, row: Row) -> set[str]:  # noqa: PLR0911  (one for
         return {"nudged"}
     assert row._replace(due_at=before.due_at, lease_until=before.lease_until) == before
     assert row.due_at == row.lease_until
-    return {"renewed"}
+    assert before.lease_until
+    assert row.lease_until
+    return {"renewed" if row.lease_until > before.lease_until else "lapsed"}
 
 
 def _afterwards(before: Row, row: Row) -> set[str]:

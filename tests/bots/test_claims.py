@@ -102,6 +102,15 @@ def test_a_message_handed_back_is_claimed_at_once(number):
     assert claims.claim(pk, "w2").attempt == 2
 
 
+def test_the_leases_of_the_dead_end_and_nobody_elses(number):
+    left = claims.claim(factories.message(number, open_id="a").pk, "dead").pk
+    ours = claims.claim(factories.message(number, open_id="b").pk, "w1").pk
+    assert claims.end_leases(["dead", "unknown"]) == 1
+    assert [each.message_id for each in claims.take_overdue()] == [left]
+    assert claims.claim(ours, "w2") is None
+    assert claims.claim(left, "w2").attempt == 2
+
+
 def test_a_late_hand_back_is_fenced(number):
     pk = factories.message(number).pk
     claims.claim(pk, "w1")

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 
 from bots import chat, claims, erasing, faults, ratings, settlement
 from bots.models import Message, Person, Status
+from bots.suspects import TOGETHER
 from portal import moderation
 from portal.models import ServiceNumber, State
 from tests import factories
@@ -39,6 +40,7 @@ from tests.bots.life_steps import (
     is_used_up,
     outcome,
     stop,
+    take,
     tidy,
 )
 from tests.bots.message_life import WAITS_AT_MOST, WITHHELD, Attempt, Book, May, Row
@@ -55,6 +57,7 @@ SECONDS = st.sampled_from([1, 6, 11, 21, 31, 61, 901, 86_401])
 TURNS = st.sampled_from([FOREVER, FOREVER, 1, 2, 3, 5, 8])
 DELAYS = st.sampled_from([0.5, 10, 60, 61])
 FAULTS = st.sampled_from([faults.NO_USABLE_KEY, faults.CUT_OFF])
+ANY = st.integers(0, 7)
 
 
 class Life(RuleBasedStateMachine):
@@ -66,6 +69,7 @@ class Life(RuleBasedStateMachine):
         self.numbers = numbers
         self.clock, self.journal, self.book = Clock(), Journal(), Book()
         self.may = May()
+        self.dead: list[str] = []
         self.names = {name: name for name in ("w1", "w2", "w3", "last")}
         self.paused: list[tuple[Procedure, May]] = []
         self.orphans: set[str] = set()  # in whose journal a killed worker may have left words
@@ -138,6 +142,23 @@ class Life(RuleBasedStateMachine):
         target=attempts, wanted=st.lists(messages, min_size=1, max_size=3, unique=True), by=WORKERS
     )
     def claim(self, wanted: list[str], by: str) -> Any:
+        return self._claim(wanted, by)
+
+    @precondition(lambda self: self.book.claimable(self.clock.at))
+    @rule(target=attempts, which=st.lists(ANY, min_size=1, max_size=3), by=WORKERS)
+    def claim_what_is_free(self, which: list[int], by: str) -> Any:
+        free = self.book.claimable(self.clock.at)
+        return self._claim(sorted({free[one % len(free)] for one in which}), by)
+
+    @precondition(lambda self: self.book.running())
+    @rule(target=attempts, which=ANY, by=WORKERS)
+    def claim_what_has_lapsed(self, which: int, by: str) -> Any:
+        """Its worker was killed, or slept and lost it; it may itself be the one that claims now."""
+        running = self.book.running()
+        self.clock.advance(django_settings.LEASE_SECONDS + 1)
+        return self._claim([running[which % len(running)]], by)
+
+    def _claim(self, wanted: list[str], by: str) -> Any:
         free = [pk for pk in wanted if self.book.is_claimable(pk, self.clock.at)]
         claimed = claims.claim_all(wanted, self.names[by])
         assert {message.pk for message in claimed} == set(free)
@@ -234,15 +255,24 @@ class Life(RuleBasedStateMachine):
 
     @rule(by=WORKERS)
     def kill_worker(self, by: str) -> None:
-        for one in self.book.held(self.names[by]).values():
-            one.is_over = one.is_dead = True
-            self.orphans.add(one.pk)
+        for one in self.book.attempts:
+            if one.worker == self.names[by] and not one.is_over:
+                one.is_over = one.is_dead = True
+                self.orphans.add(one.pk)
+        self.dead.append(self.names[by])
         self.names[by] += "'"
 
-    @rule(room=st.sampled_from([200, 1]), turns=TURNS)
-    def sweep(self, room: int, turns: int) -> None:
-        due = self.book.overdue(self.clock.at)
-        found = self.run(lambda: claims.take_overdue(room), turns, May({"nudged"}))
+    @precondition(lambda self: self.dead)
+    @rule(turns=TURNS)
+    def end_leases_of_the_dead(self, turns: int) -> None:
+        dead = list(self.dead)
+        held = [row.pk for row in self.book.rows.values() if row.claimed_by in dead]
+        self.run(lambda: claims.end_leases(dead), turns, May({"lapsed"}, held))
+
+    @rule(kind=st.sampled_from([0, *TOGETHER]), room=st.sampled_from([200, 1]), turns=TURNS)
+    def sweep(self, kind: int, room: int, turns: int) -> None:
+        due = self.book.overdue(self.clock.at, kind)
+        found = self.run(lambda: take(kind, room), turns, May({"nudged"}))
         if turns == FOREVER:
             assert {pk for pk, _number in found} <= due
             assert len(found) == min(room, len(due))
@@ -308,14 +338,14 @@ class Life(RuleBasedStateMachine):
     # The world -----------------------------------------------------------------------------------
 
     @precondition(lambda self: self.paused)
-    @rule(which=st.integers(0, 7), turns=TURNS)
+    @rule(which=ANY, turns=TURNS)
     def go_on(self, which: int, turns: int) -> None:
         procedure, self.may = self.paused[which % len(self.paused)]
         if procedure.go_on(turns):
             self.paused.remove((procedure, self.may))
 
     @precondition(lambda self: self.paused)
-    @rule(which=st.integers(0, 7))
+    @rule(which=ANY)
     def kill_process(self, which: int) -> None:
         procedure, _may = self.paused.pop(which % len(self.paused))
         procedure.die()
@@ -350,7 +380,7 @@ class Life(RuleBasedStateMachine):
                 return
             self.clock.advance(WAITS_AT_MOST + 1)
             self.may = May({"nudged"})
-            found = [pk for pk, _number in claims.take_overdue()]
+            found = [pk for kind in (0, *TOGETHER) for pk, _number in take(kind, 200)]
             self.look()
             self.may = May({"claimed"}, found)
             begun = [self._begin(message, "last") for message in claims.claim_all(found, "last")]

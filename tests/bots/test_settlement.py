@@ -74,6 +74,18 @@ def test_a_cancelled_answer_keeps_what_it_had_said(number, monkeypatch):
     assert Message.objects.get().answer == "Half an ans"
 
 
+def test_a_stop_keeps_what_the_last_attempt_has_said_whichever_the_caller_had_read(
+    number, monkeypatch
+):
+    said = {1: "Of a dead att", 2: "Half an ans"}
+    monkeypatch.setattr(journal, "text_so_far", lambda pk, attempt: said[attempt])
+    stale = claims.claim(factories.message(number).pk, "w1")
+    claims.retry_later(stale.pk, 1, 0)
+    claims.claim(stale.pk, "w2")
+    assert settlement.cancel(stale) is True
+    assert Message.objects.get().answer == "Half an ans"
+
+
 def test_an_answer_that_arrives_after_a_suspension_is_withheld(number):
     claimed = claims.claim(factories.message(number).pk, "w1")
     factories.suspended(number)

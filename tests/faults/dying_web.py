@@ -9,7 +9,7 @@ import os
 import signal
 from typing import Any, NoReturn
 
-import kombu
+import kombu.pools
 
 from portal.asgi import application
 
@@ -21,4 +21,4 @@ def die(*_args: Any, **_options: Any) -> NoReturn:
     raise AssertionError("still alive")
 
 
-kombu.Producer.publish = die
+kombu.pools.ProducerPool.acquire = die
