@@ -124,6 +124,10 @@ class Book:
     def unsettled(self) -> list[Row]:
         return [row for row in self.rows.values() if not row.is_settled]
 
+    def to_empty(self) -> bool:
+        erased = self.conversations.values()
+        return any(erased_at and not emptied_at for _person, erased_at, emptied_at in erased)
+
     def is_first_in_line(self, row: Row) -> bool:
         return all(
             other.position >= row.position
@@ -165,10 +169,14 @@ class Book:
     def is_mine(self, attempt: Attempt) -> bool:
         return self.rows[attempt.pk].is_held(attempt.number)
 
+    def alive(self) -> list[Attempt]:
+        """Those that their workers still work on, whether they know that they lost them or not."""
+        return [one for one in self.attempts if not one.is_over]
+
     def held(self, worker: str, *, newest: bool = True) -> dict[str, Attempt]:
         """The newest (or oldest) attempt of each message that this worker still works on."""
-        attempts = self.attempts if newest else self.attempts[::-1]
-        return {one.pk: one for one in attempts if one.worker == worker and not one.is_over}
+        attempts = self.alive() if newest else self.alive()[::-1]
+        return {one.pk: one for one in attempts if one.worker == worker}
 
     def silent(self, number_id: int) -> bool:
         return self.states[number_id] in SILENT

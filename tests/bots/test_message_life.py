@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
     invariant,
     multiple,
     precondition,
@@ -30,7 +31,7 @@ from bots import chat, claims, erasing, faults, ratings, settlement
 from bots.models import Message, Person, Status
 from bots.suspects import TOGETHER
 from portal import moderation
-from portal.models import ServiceNumber, State
+from portal.models import ServiceNumber
 from tests import factories
 from tests.bots.in_turns import FOREVER, Clock, Journal, Procedure, frame
 from tests.bots.life_steps import (
@@ -58,6 +59,17 @@ TURNS = st.sampled_from([FOREVER, FOREVER, 1, 2, 3, 5, 8])
 DELAYS = st.sampled_from([0.5, 10, 60, 61])
 FAULTS = st.sampled_from([faults.NO_USABLE_KEY, faults.CUT_OFF])
 ANY = st.integers(0, 7)
+ANEW = {"new_conversation": True}
+KINDS = st.sampled_from([0, *TOGETHER])
+
+
+def where(true: Callable[["Life"], Any]) -> Any:
+    """A rule for lives of which this is true: for others it would be a step without a change."""
+    return precondition(true)
+
+
+ALIVE = where(lambda life: life.book.alive())
+UNSETTLED = where(lambda life: life.book.unsettled())
 
 
 class Life(RuleBasedStateMachine):
@@ -70,6 +82,7 @@ class Life(RuleBasedStateMachine):
         self.clock, self.journal, self.book = Clock(), Journal(), Book()
         self.may = May()
         self.dead: list[str] = []
+        self.is_owed = False  # a suspension, what it means for what is in flight
         self.names = {name: name for name in ("w1", "w2", "w3", "last")}
         self.paused: list[tuple[Procedure, May]] = []
         self.orphans: set[str] = set()  # in whose journal a killed worker may have left words
@@ -123,6 +136,17 @@ class Life(RuleBasedStateMachine):
             return chat.TooManyPending
         return "new"
 
+    @initialize(
+        target=messages, people=st.lists(st.tuples(NUMBERS, PEOPLE), min_size=1, max_size=4)
+    )
+    def begin(self, people: list[tuple[int, str]]) -> Any:
+        """Hypothesis leaves out most of the rules in each life, and be it those that ask."""
+        asked = []
+        for of, who in people:
+            asked.append(self._ask(of, open_id=who, text="a?", idempotency_key="", **ANEW))
+            self.look()
+        return multiple(*asked)
+
     @rule(target=messages, of=NUMBERS, who=PEOPLE, text=TEXTS, key=KEYS, anew=st.booleans())
     def ask(self, of: int, who: str, text: str, key: str, anew: bool) -> Any:
         return self._ask(of, open_id=who, text=text, idempotency_key=key, new_conversation=anew)
@@ -137,20 +161,26 @@ class Life(RuleBasedStateMachine):
 
     # Workers -------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.book.rows)
+    @rule(target=attempts, of=NUMBERS, who=PEOPLE, text=TEXTS, by=WORKERS)
+    def ask_and_claim(self, of: int, who: str, text: str, by: str) -> Any:
+        asked = self._ask(of, open_id=who, text=text, idempotency_key="", **ANEW)
+        self.look()
+        return self._claim([asked], by) if isinstance(asked, str) else multiple()
+
+    @UNSETTLED
     @rule(
         target=attempts, wanted=st.lists(messages, min_size=1, max_size=3, unique=True), by=WORKERS
     )
     def claim(self, wanted: list[str], by: str) -> Any:
         return self._claim(wanted, by)
 
-    @precondition(lambda self: self.book.claimable(self.clock.at))
+    @where(lambda life: life.book.claimable(life.clock.at))
     @rule(target=attempts, which=st.lists(ANY, min_size=1, max_size=3), by=WORKERS)
     def claim_what_is_free(self, which: list[int], by: str) -> Any:
         free = self.book.claimable(self.clock.at)
         return self._claim(sorted({free[one % len(free)] for one in which}), by)
 
-    @precondition(lambda self: self.book.running())
+    @where(lambda life: life.book.running())
     @rule(target=attempts, which=ANY, by=WORKERS)
     def claim_what_has_lapsed(self, which: int, by: str) -> Any:
         """Its worker was killed, or slept and lost it; it may itself be the one that claims now."""
@@ -176,18 +206,29 @@ class Life(RuleBasedStateMachine):
         self.book.upstream_calls[message.pk] += not is_used_up(message)
         return attempt
 
-    @rule(attempt=attempts)
-    def say(self, attempt: Attempt) -> None:
-        if attempt.is_over or is_used_up(attempt.message):
-            return
-        attempt.said.append(f"{attempt.worker}#{attempt.number}.{len(attempt.said)} ")
-        self.journal.say(attempt.pk, attempt.number, attempt.said[-1])
+    def _of_those_alive(self, which: int) -> Attempt:
+        alive = self.book.alive()
+        return alive[which % len(alive)]
 
-    @precondition(lambda self: self.book.attempts)
+    @ALIVE
+    @rule(which=ANY)
+    def say(self, which: int) -> None:
+        attempt = self._of_those_alive(which)
+        if not is_used_up(attempt.message):
+            attempt.said.append(f"{attempt.worker}#{attempt.number}.{len(attempt.said)} ")
+            self.journal.say(attempt.pk, attempt.number, attempt.said[-1])
+
+    @where(lambda life: life.book.attempts)
     @rule(ended=st.lists(attempts, min_size=1, max_size=3, unique=True), fault=st.none() | FAULTS)
     def settle(self, ended: list[Attempt], fault: int | None) -> None:
         """However late, and again where it is not known whether the first time was in vain."""
         self._settle([one for one in ended if not one.is_dead], fault)
+
+    @ALIVE
+    @rule(which=st.lists(ANY, min_size=1, max_size=3), fault=st.none() | FAULTS)
+    def settle_what_runs(self, which: list[int], fault: int | None) -> None:
+        ended = [self._of_those_alive(one) for one in which]
+        self._settle(list(dict.fromkeys(ended)), fault)
 
     def _settle(self, ended: list[Attempt], fault: int | None = None) -> None:
         outcomes = {one: outcome(one, fault) for one in ended}
@@ -213,9 +254,11 @@ class Life(RuleBasedStateMachine):
             if not self.book.is_mine(one):
                 erasing.forget_if_erased(one.message)
 
-    @rule(attempt=attempts, delay=DELAYS)
-    def retry(self, attempt: Attempt, delay: float) -> None:
-        if attempt.is_dead or attempt.is_over or is_used_up(attempt.message):
+    @ALIVE
+    @rule(which=ANY, delay=DELAYS)
+    def retry(self, which: int, delay: float) -> None:
+        attempt = self._of_those_alive(which)
+        if is_used_up(attempt.message):
             return None
         wait = delay_after(attempt.message, delay)
         if wait is None:
@@ -226,23 +269,27 @@ class Life(RuleBasedStateMachine):
         self._let_go([attempt])
         return None
 
-    @rule(by=WORKERS, newest=st.booleans())
-    def renew(self, by: str, newest: bool) -> None:
+    @ALIVE
+    @rule(which=ANY, newest=st.booleans())
+    def renew(self, which: int, newest: bool) -> None:
         """What it names may be older than what the worker has claimed meanwhile."""
-        held = self.book.held(self.names[by], newest=newest)
-        lost = claims.renew(self.names[by], {pk: one.number for pk, one in held.items()})
+        name = self._of_those_alive(which).worker
+        held = self.book.held(name, newest=newest)
+        lost = claims.renew(name, {pk: one.number for pk, one in held.items()})
         mine = {pk for pk, one in held.items() if self.book.is_mine(one)}
-        ours = [pk for pk in held if self.book.rows[pk].claimed_by == self.names[by]]
+        ours = [pk for pk in held if self.book.rows[pk].claimed_by == name]
         self.may = May({"renewed"}, ours)
         assert lost == set(held) - mine
         for pk in mine:
             held[pk].lease = self.clock.at + timedelta(seconds=django_settings.LEASE_SECONDS)
         self._let_go([held[pk] for pk in lost])
 
-    @rule(by=WORKERS)
-    def hand_back(self, by: str) -> None:
+    @ALIVE
+    @rule(which=ANY)
+    def hand_back(self, which: int) -> None:
         """The worker stops; another takes its place, under a name of its own."""
-        held = self.book.held(self.names[by])
+        name = self._of_those_alive(which).worker
+        held = self.book.held(name)
         mine = [pk for pk, one in held.items() if self.book.is_mine(one)]
         given = claims.hand_back([(pk, one.number) for pk, one in held.items()])
         assert {pk for pk, _number in given} == set(mine)
@@ -251,26 +298,33 @@ class Life(RuleBasedStateMachine):
             self.book.tries[pk] -= 1
             self.book.upstream_calls[pk] -= not is_used_up(held[pk].message)
         self._let_go(list(held.values()))
-        self.names[by] += "'"
+        self._replace(name)
 
-    @rule(by=WORKERS)
-    def kill_worker(self, by: str) -> None:
-        for one in self.book.attempts:
-            if one.worker == self.names[by] and not one.is_over:
+    @ALIVE
+    @rule(which=ANY)
+    def kill_worker(self, which: int) -> None:
+        name = self._of_those_alive(which).worker
+        for one in self.book.alive():
+            if one.worker == name:
                 one.is_over = one.is_dead = True
                 self.orphans.add(one.pk)
-        self.dead.append(self.names[by])
-        self.names[by] += "'"
+        self.dead.append(name)
+        self._replace(name)
 
-    @precondition(lambda self: self.dead)
+    def _replace(self, name: str) -> None:
+        self.names = {by: f"{own}'" if own == name else own for by, own in self.names.items()}
+
+    @where(lambda life: life.dead)
     @rule(turns=TURNS)
     def end_leases_of_the_dead(self, turns: int) -> None:
         dead = list(self.dead)
         held = [row.pk for row in self.book.rows.values() if row.claimed_by in dead]
         self.run(lambda: claims.end_leases(dead), turns, May({"lapsed"}, held))
 
-    @rule(kind=st.sampled_from([0, *TOGETHER]), room=st.sampled_from([200, 1]), turns=TURNS)
-    def sweep(self, kind: int, room: int, turns: int) -> None:
+    @UNSETTLED
+    @rule(kind=KINDS, room=st.sampled_from([200, 1]), turns=TURNS, late=st.sampled_from([0, 21]))
+    def sweep(self, kind: int, room: int, turns: int, late: int) -> None:
+        self.clock.advance(late)
         due = self.book.overdue(self.clock.at, kind)
         found = self.run(lambda: take(kind, room), turns, May({"nudged"}))
         if turns == FOREVER:
@@ -278,6 +332,12 @@ class Life(RuleBasedStateMachine):
             assert len(found) == min(room, len(due))
 
     # Everybody else ------------------------------------------------------------------------------
+
+    @UNSETTLED
+    @rule(which=ANY, turns=TURNS)
+    def cancel_what_is_unsettled(self, which: int, turns: int) -> None:
+        unsettled = self.book.unsettled()
+        self.cancel(unsettled[which % len(unsettled)].pk, turns, None)
 
     @rule(message=messages, turns=TURNS, code=st.sampled_from([None, None, faults.WITHHELD]))
     def cancel(self, message: str, turns: int, code: int | None) -> None:
@@ -287,21 +347,28 @@ class Life(RuleBasedStateMachine):
         stopped = self.run(lambda: stop(message, code), turns, may)
         assert turns != FOREVER or stopped is unsettled
 
+    @where(lambda life: not life.silenced())
     @rule(of=NUMBERS)
     def suspend(self, of: int) -> None:
-        if self.book.states[self.numbers[of].pk] == State.APPROVED:
-            moderation.move(self.numbers[of], moderation.SUSPEND, actor=None, reason="spam")
+        moderation.move(self.numbers[of], moderation.SUSPEND, actor=None, reason="spam")
+        self.is_owed = True
 
-    @rule(of=NUMBERS)
-    def reinstate(self, of: int) -> None:
-        if self.book.states[self.numbers[of].pk] == State.SUSPENDED:
-            moderation.move(self.numbers[of], moderation.REINSTATE, actor=None)
+    @where(lambda life: life.silenced())
+    @rule()
+    def reinstate(self) -> None:
+        moderation.move(self.silenced()[0], moderation.REINSTATE, actor=None)
 
+    def silenced(self) -> list[ServiceNumber]:
+        return [number for number in self.numbers if self.book.silent(number.pk)]
+
+    @where(lambda life: life.is_owed)
     @rule(turns=TURNS)
     def carry_out(self, turns: int) -> None:
         """What a suspension means for what is in flight, now or later, once or again."""
         self.run(carry_out_consequences, turns, May({"settled"}, None, lambda _row: [WITHHELD]))
+        self.is_owed = turns != FOREVER
 
+    @where(lambda life: life.book.people)
     @rule(of=NUMBERS, who=PEOPLE, turns=TURNS)
     def erase(self, of: int, who: str, turns: int) -> None:
         person = Person.objects.filter(number=self.numbers[of], open_id=who).first()
@@ -323,11 +390,13 @@ class Life(RuleBasedStateMachine):
             return []
         return self.book.ending(row, Status.CANCELLED, "", None)
 
+    @where(lambda life: life.book.keys or life.book.to_empty())
     @rule(turns=TURNS)
     def tidy(self, turns: int) -> None:
         """Goes on with what was erased before, or is erased meanwhile; and with that alone."""
         self.run(tidy, turns, May({"settled", "emptied"}, None, self._stopped_silently))
 
+    @where(lambda life: len(life.book.unsettled()) < len(life.book.rows))
     @rule(message=messages, liked=st.booleans())
     def rate(self, message: str, liked: bool) -> None:
         row = Message.objects.get(pk=message)
@@ -337,23 +406,25 @@ class Life(RuleBasedStateMachine):
 
     # The world -----------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.paused)
+    @where(lambda life: life.paused)
     @rule(which=ANY, turns=TURNS)
     def go_on(self, which: int, turns: int) -> None:
         procedure, self.may = self.paused[which % len(self.paused)]
         if procedure.go_on(turns):
             self.paused.remove((procedure, self.may))
 
-    @precondition(lambda self: self.paused)
+    @where(lambda life: life.paused)
     @rule(which=ANY)
     def kill_process(self, which: int) -> None:
         procedure, _may = self.paused.pop(which % len(self.paused))
         procedure.die()
 
+    @UNSETTLED
     @rule(seconds=SECONDS)
     def wait(self, seconds: int) -> None:
         self.clock.advance(seconds)
 
+    @where(lambda life: life.journal.said)
     @rule()
     def flush_valkey(self) -> None:
         self.journal.said.clear()
