@@ -10,7 +10,7 @@ from authlib.integrations.requests_client import OAuth2Session
 
 from tests.clients.robots import Robot, ask, expired_token, refusal, streamed
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 BOTH = pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 

@@ -13,7 +13,7 @@ from tests.clients.copied import Desk, Run, programs
 from tests.clients.robots import Robot, refusal
 from tests.platform import Client, Platform, parse_events, wait_for
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 TOKENS = ["take_token.sh", "take_token.py", "take_token.mjs"]
 ASKS = ["ask.sh", "ask.py", "ask.mjs", "authlib_session.py"]

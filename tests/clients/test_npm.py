@@ -7,7 +7,7 @@ import pytest
 
 from tests.clients.robots import Robot, expired_token
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 Node = Callable[..., Any]
 BOTH = pytest.mark.parametrize("method", ["header", "body"])

@@ -9,7 +9,7 @@ import pytest
 from tests.clients.robots import Robot, draft, expired_token
 from tests.platform import Platform
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

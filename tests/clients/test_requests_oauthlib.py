@@ -9,7 +9,7 @@ from requests_oauthlib import OAuth2Session
 
 from tests.clients.robots import Robot, ask, expired_token, refusal, streamed
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 
 def session_of(robot: Robot, **options: Any) -> OAuth2Session:

@@ -13,7 +13,7 @@ from wechatpy.exceptions import WeChatClientException
 
 from tests.clients.robots import Robot, ask, expired_token, refusal
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.alike]
 
 
 class OldDoor(WeChatClient):

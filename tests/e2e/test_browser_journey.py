@@ -205,8 +205,15 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
-@pytest.mark.parametrize("size", [driver.PHONE, driver.DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize(
+    ("language", "size"),
+    [
+        pytest.param("en", driver.PHONE, id="en-phone"),
+        pytest.param("zh-hans", driver.DESK, id="zh-hans-desk"),
+        pytest.param("en", driver.DESK, id="en-desk", marks=pytest.mark.long),
+        pytest.param("zh-hans", driver.PHONE, id="zh-hans-phone", marks=pytest.mark.long),
+    ],
+)
 def test_from_sign_up_to_an_answer_and_back(browser, platform, moderator, language, size):
     name = f"Robot {language} {size['width']}"
     address = f"{language}-{size['width']}@example.org"

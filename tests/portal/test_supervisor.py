@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -56,6 +57,13 @@ def eventually(true: Callable[[], object], seconds: float = 8) -> bool:
     return bool(found)
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    """Of one that has ended, or ends just now: none."""
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
 def lives(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -94,8 +102,7 @@ class Installation:
         return found
 
     def reapers(self) -> list[psutil.Process]:
-        found = [p for p in self.descendants() if lives(p)]
-        return [p for p in found if "reaper.py" in " ".join(p.cmdline())]
+        return [p for p in self.descendants() if "reaper.py" in " ".join(command_of(p))]
 
     def part(self) -> psutil.Process:
         children = psutil.Process(self.process.pid).children()
