@@ -330,6 +330,8 @@ class Life(RuleBasedStateMachine):
         if turns == FOREVER:
             assert {pk for pk, _number in found} <= due
             assert len(found) == min(room, len(due))
+            still_due = Message.objects.filter(due_at__lte=self.clock.at)
+            assert not still_due.filter(pk__in=[pk for pk, _number in found]).exists()
 
     # Everybody else ------------------------------------------------------------------------------
 
