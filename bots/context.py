@@ -8,7 +8,8 @@ that).
 
 from collections.abc import Iterable
 
-from bots.models import Message, Prompt, Robot, Status
+from bots.models import Message, Prompt, Robot
+from portal import statements
 
 TURN_OVERHEAD = 8
 TURNS_AT_MOST = 50
@@ -54,15 +55,18 @@ def _latest(exchanges: Iterable[list[Turn]], room: int) -> list[Turn]:
     return kept
 
 
+# By the ORM it would cost more than all else of a plan, and each message needs its own.
+_EARLIER = """SELECT question, answer FROM bots_message
+    WHERE conversation_id = %s AND position < %s AND status = 'done'
+    ORDER BY position DESC LIMIT %s"""
+
+
 def _earlier(message: Message) -> Iterable[list[Turn]]:
     """What was asked and answered in the message's conversation before it, newest first."""
     if message.position == 1:
         return
-    before = Message.objects.filter(
-        conversation=message.conversation_id, position__lt=message.position, status=Status.DONE
-    )
-    turns = before.order_by("-position").values_list("question", "answer")
-    for question, answer in turns[:TURNS_AT_MOST]:
+    of_message = [message.conversation_id, message.position, TURNS_AT_MOST]
+    for question, answer in statements.rows(_EARLIER, of_message):
         yield [_turn("user", question), _turn("assistant", answer or "")]
 
 

@@ -122,6 +122,6 @@ def test_a_broker_that_is_away_is_not_asked_again_for_a_moment(settings, monkeyp
         asked.append(args)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(nudges.current_app, "send_task", refuse)
+    monkeypatch.setattr(nudges.pools.ProducerPool, "acquire", refuse)
     assert [nudges.send("answer", "1"), nudges.send("answer", "2")] == [False, False]
     assert len(asked) <= 1
