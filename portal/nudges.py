@@ -51,7 +51,7 @@ def _connection() -> Connection:
 def _troubles() -> tuple[type[Exception], ...]:
     """What the broker's own library raises, for a broker that refuses, too."""
     connection = _connection()
-    theirs: list[type[Exception]] = [*connection.connection_errors, *connection.channel_errors]
+    theirs: list[Any] = [*connection.connection_errors, *connection.channel_errors]
     return (OperationalError, OSError, *theirs)
 
 

@@ -1,6 +1,7 @@
 """What becomes of the broker is nobody's loss: it carries hints, the database has the questions."""
 
 import time
+from typing import Any
 
 import pytest
 import requests
@@ -35,36 +36,30 @@ def tell_of_asks(tell: Tell, account: Account, accepted: dict[str, float], since
     )
 
 
-@pytest.mark.fault(3, "broker down at POST", rabbit=True)
-def test_it_accepts_within_a_second_while_the_broker_is_down(
-    stack: Stack, provider: Upstream, tell: Tell
+def broker_away(name: str, away: str, back: str) -> Any:
+    """How the broker goes away and comes back, as one run of the fault."""
+    return pytest.param(away, back, id=away, marks=pytest.mark.fault(3, name, rabbit=True))
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        broker_away("broker down at POST", "stop", "start"),
+        broker_away("broker hanging at POST", "freeze", "thaw"),
+    ],
+)
+def test_it_accepts_within_a_second_while_the_broker_is_away(
+    stack: Stack, provider: Upstream, tell: Tell, away: str, back: str
 ):
     robot = stack.robot(provider)
-    stack.broker.stop()
+    getattr(stack.broker, away)()
     try:
         accepted = ask_many(robot, ASKS, at_once=2)
     finally:
-        stack.broker.start()
-    back = time.monotonic()
+        getattr(stack.broker, back)()
+    back_at = time.monotonic()
     account = settled(robot, provider, accepted)
-    tell_of_asks(tell, account, accepted, back)
-    assert account.is_sound
-    assert percentile(accepted.values(), 0.99) <= ACCEPTED_SECONDS
-
-
-@pytest.mark.fault(3, "broker hanging at POST", rabbit=True)
-def test_it_accepts_within_a_second_while_the_broker_hangs(
-    stack: Stack, provider: Upstream, tell: Tell
-):
-    robot = stack.robot(provider)
-    stack.broker.freeze()
-    try:
-        accepted = ask_many(robot, ASKS, at_once=2)
-    finally:
-        stack.broker.thaw()
-    back = time.monotonic()
-    account = settled(robot, provider, accepted)
-    tell_of_asks(tell, account, accepted, back)
+    tell_of_asks(tell, account, accepted, back_at)
     assert account.is_sound
     assert percentile(accepted.values(), 0.99) <= ACCEPTED_SECONDS
 
