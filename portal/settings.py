@@ -151,10 +151,9 @@ def _database() -> dict[str, Any]:
         config["OPTIONS"] |= SQLITE_OPTIONS
         config["CONN_MAX_AGE"] = None
     else:
-        pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2}
         # Whoever needs a connection tries anew. By itself the pool would pause twice as long after
         # each try, and find a database that was away for a minute only after another one.
-        pool["reconnect_timeout"] = 2
+        pool = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2, "reconnect_timeout": 2}
         config["OPTIONS"] |= {"pool": pool, "connect_timeout": 5} | POSTGRESQL_KEEPALIVE
         config["OPTIONS"]["prepare_threshold"] = 1 if boolean("DATABASE_PREPARES", True) else None
         config["ENGINE"] = "portal.postgresql"  # sees to it that pooled connections are good
