@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
@@ -19,7 +21,9 @@ from bots.worker import Worker
 
 logger = structlog.get_logger(__name__)
 
-SETTLE_AGAIN_SECONDS = (0.2, 0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
+T = TypeVar("T")
+
+AGAIN_SECONDS = (0.2, 0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
 RETRY_BASE_SECONDS = 1.0
 RETRY_SECONDS_AT_MOST = 60.0
 
@@ -48,24 +52,26 @@ async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
 
     Whoever claims the message meanwhile fences us off, so trying longer than the lease is safe.
     """
-    for pause in SETTLE_AGAIN_SECONDS:
+    if not await _persistently(lambda: worker.desk.settle(message, outcome), message):
+        await _leave(message, worker)
+
+
+async def _persistently(work: Callable[[], Awaitable[T]], message: Message) -> T:
+    """The database's answer, for which this waits through an outage; raises what ends it."""
+    for pause in AGAIN_SECONDS:
         try:
-            settled = await worker.desk.settle(message, outcome)
+            return await work()
         except (OperationalError, InterfaceError) as error:
-            logger.warning("settling_again", message=message.pk, error=repr(error), pause=pause)
+            logger.warning("attempt_waits", message=message.pk, error=repr(error), pause=pause)
             await asyncio.sleep(pause)
-        else:
-            if not settled:
-                await _leave(message, worker)
-            return
-    logger.error("settling_given_up", message=message.pk, attempt=message.attempt)
+    return await work()
 
 
 async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outcome | None:
     """How this attempt ends; None where the message is queued again instead."""
     if message.tries > settings.ATTEMPTS_AT_MOST:
         return settlement.failure(faults.ATTEMPTS_USED_UP)
-    [planned] = [plan] if plan else await worker.database(plans.make_all, [message])
+    planned = plan or await _plan(message, worker)
     if not planned.keys:
         return settlement.failure(faults.NO_USABLE_KEY)
     try:
@@ -80,6 +86,12 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
         else:
             await _leave(message, worker)
         return None
+
+
+async def _plan(message: Message, worker: Worker) -> Plan:
+    """For one that could not be planned with its batch; no try is lost to a database away."""
+    [planned] = await _persistently(lambda: worker.database(plans.make_all, [message]), message)
+    return planned
 
 
 def retry_delay(fault: ProviderFault, tries: int) -> float | None:

@@ -33,7 +33,10 @@ class Line:
         return message_id in self._ids
 
     def add(self, told: Iterable[Waiting]) -> None:
-        """What is in the line already keeps its place; what has no room is left to the sweepers."""
+        """What is in the line already keeps its place; what has no room is left to the sweepers.
+
+        For the first of a number there is room, however many others wait.
+        """
         for message_id, number_id in self._new(told):
             self._by_number.setdefault(number_id, deque()).append(message_id)
 
@@ -44,7 +47,8 @@ class Line:
 
     def _new(self, told: Iterable[Waiting]) -> Iterator[Waiting]:
         for each in told:
-            if each.message_id not in self._ids and len(self._ids) < LENGTH_AT_MOST:
+            has_room = len(self._ids) < LENGTH_AT_MOST or each.number_id not in self._by_number
+            if each.message_id not in self._ids and has_room:
                 self._ids.add(each.message_id)
                 yield each
 

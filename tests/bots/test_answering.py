@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from bots import answering, journal, settlement
+from bots import answering, journal, plans, settlement
 from bots.chat import Given
 from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Robot, Status
@@ -218,6 +218,21 @@ def test_an_answer_is_kept_while_the_database_is_away(number, upstream, worker, 
     monkeypatch.setattr(settlement, "settle_all", settle_later)
     assert answer(worker, message).answer == "You said: ping"
     assert upstream.calls()["total"] == 1
+
+
+def test_no_try_is_lost_to_a_database_that_is_away(number, upstream, worker, monkeypatch):
+    factories.key(number, upstream.url)
+    message = factories.message(number, "ping")
+    make_all, away = plans.make_all, [OperationalError("away"), OperationalError("away")]
+
+    def plan_later(messages):
+        if away:
+            raise away.pop()
+        return make_all(messages)
+
+    monkeypatch.setattr(plans, "make_all", plan_later)
+    assert answer(worker, message).answer == "You said: ping"
+    assert Message.objects.get().attempt == 1
 
 
 def test_the_sweeper_takes_what_is_overdue(number, upstream, worker):

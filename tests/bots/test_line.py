@@ -66,6 +66,11 @@ def test_the_line_is_bounded(monkeypatch):
     assert len(line_of(a=5)) == 3
 
 
+def test_a_full_line_has_room_for_the_first_of_a_number(monkeypatch):
+    monkeypatch.setattr(line, "LENGTH_AT_MOST", 3)
+    assert line_of(a=5, b=2).take(9, plenty) == ["a0", "b0", "a1", "a2"]
+
+
 def test_an_emptied_line_says_what_was_in_it():
     waiting = line_of(a=1, b=1)
     assert waiting.empty() == [Waiting("a0", ord("a")), Waiting("b0", ord("b"))]
