@@ -305,6 +305,16 @@ def test_one_that_cannot_be_settled_does_not_spoil_the_others():
     assert run(scene) == ["bool", "OperationalError", "bool"]
 
 
+def test_a_database_that_takes_long_to_fail_is_not_asked_for_each_of_them(monkeypatch):
+    monkeypatch.setattr(desk, "ISOLATING_SECONDS", 0.0)
+
+    async def scene(office: Office) -> Any:
+        office.bad = {"b"}
+        return [type(end).__name__ for end in await settle_three(office)], office.settled
+
+    assert run(scene) == (["OperationalError"] * 3, [["a", "b", "c"]])
+
+
 def test_whoever_was_ended_while_it_settled_spoils_nothing():
     async def scene(office: Office) -> bool:
         gone = asyncio.create_task(office.desk.settle(message("a", 1), DONE))
