@@ -231,7 +231,7 @@ class Worker:
             if wanted > 0:
                 taken = await self.database(claims.take_suspects, deaths, wanted)
                 self.desk.suspects.add(deaths, taken)
-                self.desk.tell(taken)
+                self.desk.tell_overdue(taken)
 
     async def _watch_suspects(self) -> None:
         """Where one of them has gone, the next one comes at once, not with the next sweep."""

@@ -1,5 +1,6 @@
 """Web processes that die between the commit and the nudge: the sweepers find the question."""
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -37,11 +38,14 @@ def ask_and_kill(stack: Stack, robot: Client, text: str) -> bool:
     with stack.further(part, "Started worker-1") as process:
         try:
             answer = requests.post(f"{address}/chat/send", json=body, headers=headers, timeout=60)
-            was_told = answer.status_code == 202
-        except requests.ConnectionError:
-            was_told = False
-        process.wait(DEAD_SECONDS)  # the server ends when the process that serves has died
-    return was_told
+            heard = f"{answer.status_code} {answer.text}"
+        except requests.ConnectionError as error:
+            heard = repr(error)
+        try:
+            process.wait(DEAD_SECONDS)  # the server ends when the process that serves has died
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the web process lives; whoever asked it heard: {heard}")
+    return heard.startswith("202")
 
 
 @pytest.mark.fault(2, "web killed between commit and nudge")
