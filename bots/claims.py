@@ -111,10 +111,17 @@ def _queued(again_at: datetime) -> dict[str, Any]:
 
 
 def end_leases(workers: Sequence[str]) -> int:
-    """These workers have died: what they held is due now. Returns how many messages that are."""
+    """These workers have died: what they held is due now. Returns how many messages that are.
+
+    And what other dead workers had held before, for these may have been told of it and have died
+    before they claimed it.
+    """
     now = timezone.now()
-    held = Message.objects.filter(status=Status.RUNNING, claimed_by__in=workers)
-    return held.filter(lease_until__gt=now).update(lease_until=now, due_at=now)
+    running = Message.objects.filter(status=Status.RUNNING)
+    held = running.filter(claimed_by__in=workers, lease_until__gt=now)
+    count = held.update(lease_until=now, due_at=now)
+    running.filter(lease_until__lte=now, due_at__gt=now).update(due_at=now)
+    return count
 
 
 def take_overdue(limit: int = SWEEP_BATCH) -> list[Waiting]:

@@ -111,6 +111,15 @@ def test_the_leases_of_the_dead_end_and_nobody_elses(number):
     assert claims.claim(left, "w2").attempt == 2
 
 
+def test_what_a_dead_worker_was_only_told_of_is_due_again(number):
+    left = claims.claim(factories.message(number).pk, "dead").pk
+    claims.end_leases(["dead"])
+    claims.take_overdue()  # by one that dies before it claims it
+    assert claims.take_overdue() == []
+    claims.end_leases(["dead too"])
+    assert [each.message_id for each in claims.take_overdue()] == [left]
+
+
 def test_a_late_hand_back_is_fenced(number):
     pk = factories.message(number).pk
     claims.claim(pk, "w1")

@@ -318,8 +318,11 @@ class Life(RuleBasedStateMachine):
     @rule(turns=TURNS)
     def end_leases_of_the_dead(self, turns: int) -> None:
         dead = list(self.dead)
-        held = [row.pk for row in self.book.rows.values() if row.claimed_by in dead]
-        self.run(lambda: claims.end_leases(dead), turns, May({"lapsed"}, held))
+        running = [row for row in self.book.rows.values() if row.status == Status.RUNNING]
+        lapsed = [row.pk for row in running if row.lease_until and row.lease_until < self.clock.at]
+        held = [row.pk for row in running if row.claimed_by in dead]
+        may = May({"lapsed", "nudged"}, [*held, *lapsed])
+        self.run(lambda: claims.end_leases(dead), turns, may)
 
     @UNSETTLED
     @rule(kind=KINDS, room=st.sampled_from([200, 1]), turns=TURNS, late=st.sampled_from([0, 21]))
