@@ -35,7 +35,9 @@ def waiting(message: Message, ahead: int) -> Waiting:
     if message.status == Status.RUNNING:
         return _running(message, lost=bool(message.lease_until and message.lease_until < now))
     if message.next_attempt_at and message.next_attempt_at > now:
-        return Waiting("retry", _("The robot's provider was busy. We ask it again by ourselves."))
+        return Waiting(
+            "retry", _("The robot's provider did not answer. We ask it again by ourselves.")
+        )
     if message.attempt:
         return Waiting("retry", _("Starting again after an interruption."))
     return Waiting("queued", _("In line. The answer begins by itself."))
