@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.forms import BoundField
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from bots import demo, faults, pending, people, ratings, rendered, robots
 from bots.access import Door
@@ -18,6 +19,11 @@ from bots.news import Unread
 
 MESSAGES_SHOWN = 50
 CONVERSATIONS_SHOWN = 30
+# By what the provider called it.
+CUT_SHORT = {
+    "length": _("The answer has reached its length limit and ends here."),
+    "content_filter": _("The provider's content rules end the answer here."),
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,12 @@ class Shown:
     @property
     def was_stopped(self) -> bool:
         return self.message.status == Status.CANCELLED and self.message.error_code is None
+
+    @property
+    def cut_short(self) -> str:
+        """Why the answer ends before its end; "" where it is whole."""
+        sentence = CUT_SHORT.get(self.message.finish_reason)
+        return str(sentence) if sentence else ""
 
     @property
     def is_rateable(self) -> bool:

@@ -142,6 +142,20 @@ def test_a_stopped_answer_keeps_what_it_said(reader, number, charlie):
     assert "Stopped</p>" in page
 
 
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("length", "The answer has reached its length limit and ends here."),
+        ("content_filter", "content rules end the answer here."),
+    ],
+)
+def test_an_answer_that_is_not_whole_says_why(reader, number, charlie, reason, sentence):
+    answered(charlie, number)
+    assert sentence not in html(reader, talking.page(number))
+    Message.objects.update(finish_reason=reason)
+    assert sentence in html(reader, talking.page(number))
+
+
 def test_a_withheld_answer_says_why(reader, number, charlie):
     settle(
         talking.asked_by(charlie, number),
