@@ -1,7 +1,10 @@
 """Web processes that die between the commit and the nudge: the sweepers find the question."""
 
+import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -12,7 +15,7 @@ from portal.supervisor import Part
 from tests.faults.asking import settled
 from tests.faults.figures import Tell
 from tests.faults.stacks import Stack, sized
-from tests.platform import Client
+from tests.platform import Client, wait_for
 from tests.upstream import Upstream
 
 DEATHS = sized(full=100, short=5)
@@ -30,12 +33,20 @@ def dying_web() -> tuple[Part, str]:
     return Part("dying-web", command), f"http://127.0.0.1:{port}/platform/api2"
 
 
+def is_listened_to(address: str) -> bool:
+    parts = urlsplit(address)
+    with suppress(OSError), socket.create_connection((parts.hostname, parts.port), 1):
+        return True
+    return False
+
+
 def ask_and_kill(stack: Stack, robot: Client, text: str) -> bool:
     """Ask a web process that dies of it; whether it could still say that it took the question."""
     part, address = dying_web()
     body = {"openID": f"person-{text}", "message": text}
     headers = {"Authorization": f"Bearer {robot.token}"}
     with stack.further(part, "Started worker-1") as process:
+        wait_for(lambda: is_listened_to(address), what="a web process that listens")
         try:
             answer = requests.post(f"{address}/chat/send", json=body, headers=headers, timeout=60)
             heard = f"{answer.status_code} {answer.text}"
