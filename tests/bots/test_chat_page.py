@@ -303,6 +303,14 @@ def test_a_draft_says_that_it_is_a_trial(client, number, alice):
     assert "kept as a trial. Moderators see your last five trials." in page
 
 
+def test_a_trial_that_goes_on_after_the_approval_says_that_it_remains_one(client, number, alice):
+    talking.in_state(number, State.DRAFT)
+    client.force_login(alice)
+    talking.ask(client, number)
+    talking.in_state(number, State.APPROVED)
+    assert "began as a trial and remains one" in html(client, talking.page(number))
+
+
 def test_the_composer_of_a_silent_number_is_switched_off(client, number, alice):
     talking.in_state(number, State.SUSPENDED)
     client.force_login(alice)
