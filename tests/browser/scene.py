@@ -270,11 +270,13 @@ def talk(made: ServiceNumber, user: User, channel: str = Channel.WEB) -> list[Me
     person, _new = Person.objects.get_or_create(
         number=made, user=user, defaults={"open_id": f"o_{user.pk}x{made.pk}"}
     )
+    answer = CANARIES["answer"]
+    cut = settlement.Outcome(Status.DONE, answer, model="echo", finish_reason="length")
     fates = [
         ("Show me everything.", settlement.Outcome(Status.DONE, MARKDOWN, model="echo")),
         ("And this?", settlement.failure(71005)),
         ("Count to forty.", settlement.Outcome(Status.CANCELLED, "1 2 3 4", model="echo")),
-        (CANARIES["question"], settlement.Outcome(Status.DONE, CANARIES["answer"], model="echo")),
+        (CANARIES["question"], cut),
     ]
     messages = [said(made, person, channel, text, outcome) for text, outcome in fates]
     ratings.rate(messages[0], "like")
