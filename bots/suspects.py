@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from bots.line import Waiting
 
 # How many that have died so often (or more often) one worker process answers at once.
-TOGETHER = {2: 8, 3: 1}
+TOGETHER = {2: 6, 3: 1}
 MANY = 1000
 FIRST, *_, LAST = TOGETHER
 
