@@ -114,13 +114,13 @@ def end_leases(workers: Sequence[str]) -> int:
     """These workers have died: what they held is due now. Returns how many messages that are.
 
     And what other dead workers had held before, for these may have been told of it and have died
-    before they claimed it.
+    before they claimed it: due since it was left, so that nobody who died later comes first.
     """
     now = timezone.now()
     running = Message.objects.filter(status=Status.RUNNING)
     held = running.filter(claimed_by__in=workers, lease_until__gt=now)
     count = held.update(lease_until=now, due_at=now)
-    running.filter(lease_until__lte=now, due_at__gt=now).update(due_at=now)
+    running.filter(lease_until__lte=now, due_at__gt=now).update(due_at=F("lease_until"))
     return count
 
 
