@@ -27,7 +27,7 @@ test: test-environment
 # The faults of docs/decisions/0002, one line of figures each; fails when one of them falls short.
 # Not every fault is one on every stack: that pytest then finds nothing (exit code 5) is no failure.
 STACK := embedded large rabbit
-FAULT :=
+FAULT ?=
 faults: test-environment
 	@failed=0; tables=; for stack in $(STACK); do \
 		rm -f var/faults/$$stack.txt; \

@@ -24,7 +24,9 @@ from portal.reaper import Reaper, kill_group
 LOG_BYTES_AT_MOST = 10 * 1024 * 1024
 OLD_LOGS_KEPT = 3
 LINES_SHOWN = 5  # of the log of a part that died
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds before a part is started again
+# Seconds before a part is started again. Who waits for it waits for that, too, so they are few: a
+# part that dies at each start costs no more than its starts.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 2.0
 HEALTHY_AFTER = 30.0  # seconds of life after which earlier deaths no longer count
 TICK = 1.0  # seconds between two looks when nothing happens
 LOGS_TENDED_EVERY = 60.0  # seconds
