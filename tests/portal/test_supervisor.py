@@ -273,7 +273,7 @@ def child(tmp_path: Path) -> Child:
 
 def test_it_waits_longer_after_each_death_and_never_long(child, monkeypatch):
     monkeypatch.setattr(supervisor, "HEALTHY_AFTER", float("inf"))
-    assert [child.pause() for _death in range(6)] == [0.5, 1, 2, 4, 5, 5]
+    assert [child.pause() for _death in range(6)] == [0.5, 1, 2, 2, 2, 2]
 
 
 def test_a_part_that_lived_well_starts_again_soon(child, monkeypatch):
