@@ -208,7 +208,8 @@ class Worker:
 
     async def _take_over(self) -> None:
         """What died with other workers is not held for the rest of its leases."""
-        await self.database(_end_leases_of_departed)
+        if self._presence:  # otherwise nobody's can be read here
+            await self.database(_end_leases_of_departed)
 
     async def _sweep_messages(self) -> None:
         """Take what is overdue, as far as there is room here: the rest is for other workers."""
