@@ -11,7 +11,7 @@ from typing import Any
 
 from bots.following import Delta, Done, Event, Follower, Place, Reset, Waiting
 from bots.models import Message
-from portal.hold import stopping
+from portal.ending import stopping
 
 HEARTBEAT = b": still here\n\n"
 RETRY = b"retry: 1000\n\n"

@@ -17,7 +17,7 @@ import structlog
 from django.db import DataError, Error, IntegrityError, close_old_connections, connection
 
 from ddio_api.models import Call, Gap
-from portal import hold
+from portal import ending
 from portal.models import ServiceNumber
 
 logger = structlog.get_logger(__name__)
@@ -116,7 +116,7 @@ class CallLog:
 
     def _see_to_thread(self) -> None:
         if self._thread is None:
-            hold.at_the_end(self.finish)
+            ending.at_the_end(self.finish)
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="call-log", daemon=True)
             self._thread.start()

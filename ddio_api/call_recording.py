@@ -17,7 +17,8 @@ from ddio_api import call_facts, call_log
 from ddio_api.call_log import Entry
 from ddio_api.models import Door, Outcome
 from ddio_api.operations import NO_CALLS
-from portal.hold import HeldResponse, HeldStream, Instead, stopping
+from portal.ending import stopping
+from portal.hold import HeldResponse, HeldStream, Instead
 from portal.request_ids import MACHINE_PATHS, request_id_of
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's word for a caller who left before there was an answer

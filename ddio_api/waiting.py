@@ -13,7 +13,8 @@ from dataclasses import replace
 from bots import feed
 from bots.models import Message
 from portal import wakeups
-from portal.hold import in_thread, stopping
+from portal.ending import stopping
+from portal.hold import in_thread
 from portal.wakeups import Woken
 
 LOOK_SECONDS = 5.0

@@ -25,7 +25,7 @@ from django.db import close_old_connections
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
-from portal import hold
+from portal import ending, hold
 from portal.bridge_answer import Exchange, Send, failed, headers_of
 from portal.bridge_body import MEBIBYTE, Body, BodyReader, Receive, RefusedError, Scope
 from portal.bridge_exports import Exports, is_small_file, next_piece
@@ -60,13 +60,13 @@ class Bridge:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        hold.hear_stop_signals()
+        ending.hear_stop_signals()
         hurry = asyncio.create_task(self._bodies.hurry_on_stop())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         hurry.cancel()
         self._exports.shutdown()
-        await asyncio.to_thread(hold.end)
+        await asyncio.to_thread(ending.end)
         hold.thread_pool().shutdown(wait=False, cancel_futures=True)
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from django.http.response import HttpResponseBase
 
-from portal import hold
+from portal import ending
 from portal.bridge_body import Receive, Scope
 from portal.bridge_refusal import refusal
 from portal.bridge_request import header_of
@@ -143,8 +143,8 @@ def _shut_socket(client: tuple[str, str] | None, server: tuple[str, str] | None)
 
 
 async def _until_out_of_grace() -> None:
-    await hold.until_stopping()
-    await asyncio.sleep(hold.STOP_GRACE_SECONDS)
+    await ending.until_stopping()
+    await asyncio.sleep(ending.STOP_GRACE_SECONDS)
 
 
 def failed(work: asyncio.Task[None], exchange: Exchange) -> bool:

@@ -28,7 +28,7 @@ from weakref import WeakValueDictionary
 
 from django.core.exceptions import RequestDataTooBig
 
-from portal import hold
+from portal import ending
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -141,7 +141,7 @@ class _Upload:
             self.limit.reschedule(min(self.limit.when() or until, until))
 
     def why_late(self) -> HTTPStatus:
-        no_fault_of_the_client = self.waits or hold.stopping().is_set()
+        no_fault_of_the_client = self.waits or ending.stopping().is_set()
         if no_fault_of_the_client:
             return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.REQUEST_TIMEOUT
@@ -237,7 +237,7 @@ class BodyReader:
 
     async def hurry_on_stop(self) -> None:
         """A process that stops waits for no upload longer than the grace."""
-        await hold.until_stopping()
-        self._stop_at = asyncio.get_running_loop().time() + hold.STOP_GRACE_SECONDS
+        await ending.until_stopping()
+        self._stop_at = asyncio.get_running_loop().time() + ending.STOP_GRACE_SECONDS
         for upload in self._uploads:
             upload.hurry(self._stop_at)

@@ -5,28 +5,20 @@ The view runs like any other (thread pool, middleware, authentication, limits). 
 waits on the event loop without a thread and without a database connection. What such a wait has
 to read from the database it reads with `in_thread`.
 
-When the process is told to stop, `stopping()` is set: whoever holds may then say a last word
-within `STOP_GRACE_SECONDS`; after that the bridge closes what is still open. When nothing is open
-any more, what was left with `at_the_end` is called.
+When the process is told to stop (`portal.ending`), whoever holds may say a last word.
 """
 
 import asyncio
 import contextvars
 import functools
-import signal
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType
 from typing import Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import close_old_connections
 from django.http import HttpResponse
 from django.utils import translation
-
-STOP_GRACE_SECONDS = 2.0  # must leave room inside the server's --workers-kill-timeout of 5
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -143,55 +135,3 @@ def _then_release(
             return function(*args, **kwargs)
     finally:
         close_old_connections()
-
-
-_stopping: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Event] = WeakKeyDictionary()
-
-
-def stopping() -> asyncio.Event:
-    """Of the running loop: set once the process was told to stop. For others to wait on, only."""
-    return _stopping.setdefault(asyncio.get_running_loop(), asyncio.Event())
-
-
-async def until_stopping() -> None:
-    """Return when the process was told to stop."""
-    await stopping().wait()
-
-
-def hear_stop_signals() -> None:
-    """Set `stopping()` of the running loop on SIGTERM and SIGINT, then do what was done before.
-
-    Granian tells the application of its end (lifespan.shutdown) only after the last connection
-    is closed, and a held connection closes only when it hears of the end. So we listen
-    ourselves, in front of the server's own handler, which a signal still reaches.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in (signal.SIGTERM, signal.SIGINT):
-        _chain(number, asyncio.get_running_loop(), stopping())
-
-
-_last_deeds: list[Callable[[], None]] = []
-
-
-def at_the_end(deed: Callable[[], None]) -> None:
-    """Have it called when the web process ends, after the last answer. It must take a second or
-    two at most, whatever is away: the server kills what does not end."""
-    _last_deeds.append(deed)
-
-
-def end() -> None:
-    """Do what was left for the end; blocking, and for the bridge alone."""
-    while _last_deeds:
-        _last_deeds.pop()()
-
-
-def _chain(number: signal.Signals, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    previous = signal.getsignal(number)
-
-    def heard(signum: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(event.set)
-        if callable(previous):
-            previous(signum, frame)
-
-    signal.signal(number, heard)

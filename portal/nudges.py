@@ -20,7 +20,7 @@ from celery import current_app
 from kombu import Connection, pools
 from kombu.exceptions import OperationalError
 
-from portal.hold import at_the_end
+from portal.ending import at_the_end
 
 logger = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ import structlog
 from redis.asyncio.client import PubSub
 
 from portal import valkey
-from portal.hold import until_stopping
+from portal.ending import until_stopping
 
 logger = structlog.get_logger(__name__)
 

@@ -19,7 +19,8 @@ from bots.models import Message
 from ddio_api import waiting
 from ddio_api.errors import DdioError
 from ddio_api.openai_door.errors import SHOULD_RETRY, failure, interrupted
-from portal.hold import in_thread, stopping
+from portal.ending import stopping
+from portal.hold import in_thread
 
 logger = structlog.get_logger(__name__)
 

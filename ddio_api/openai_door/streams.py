@@ -22,7 +22,8 @@ from ddio_api.openai_door.calls import Call
 from ddio_api.openai_door.completions import DONE, Head, choice, event, finish_reason, usage
 from ddio_api.openai_door.errors import began_anew
 from ddio_api.rendering import JsonRenderer
-from portal.hold import Instead, in_thread, stopping
+from portal.ending import stopping
+from portal.hold import Instead, in_thread
 
 TROUBLE = (DdioError, OperationalError, InterfaceError)
 

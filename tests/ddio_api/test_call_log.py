@@ -10,7 +10,7 @@ from django.db import DataError, OperationalError, close_old_connections
 from ddio_api import call_log
 from ddio_api.call_log import CallLog, Entry
 from ddio_api.models import Call, Gap
-from portal import hold
+from portal import ending
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SEE_TO_THREAD = CallLog._see_to_thread
@@ -167,7 +167,7 @@ def test_a_database_that_is_away_harms_no_request(calls, client_of_alice, monkey
 def running(monkeypatch, transactional_db):
     """A log with its thread, which is gone afterwards."""
     monkeypatch.setattr(CallLog, "_see_to_thread", SEE_TO_THREAD)
-    monkeypatch.setattr(hold, "_last_deeds", [])
+    monkeypatch.setattr(ending, "_last_deeds", [])
     log = CallLog()
     yield log
     log.finish()
@@ -209,13 +209,13 @@ def test_many_threads_add_and_one_writes(running):
 def test_a_process_that_stops_writes_what_waits(running, monkeypatch):
     monkeypatch.setattr(call_log, "FLUSH_SECONDS", 60.0)
     running.add(entry())
-    hold.end()
+    ending.end()
     assert Call.objects.count() == 1
 
 
 def test_what_comes_after_the_end_is_counted(running):
     running.add(entry())
-    hold.end()
+    ending.end()
     running.add(entry(1))
     assert running.lost == 1
 
@@ -226,7 +226,7 @@ def test_a_database_that_hangs_does_not_hold_up_the_end(running, monkeypatch):
     monkeypatch.setattr(call_log, "insert", lambda _rows: release.wait(10))
     running.add(entry())
     began = time.monotonic()
-    hold.end()
+    ending.end()
     took = time.monotonic() - began
     release.set()
     assert took < 2

@@ -11,7 +11,7 @@ from bots import feed
 from ddio_api import call_facts, call_log, call_recording
 from ddio_api.call_recording import CallRecordingMiddleware
 from ddio_api.models import Call
-from portal import credentials, hold
+from portal import credentials, ending, hold
 from portal.hold import HeldResponse, HeldStream
 from tests import factories
 from tests.ddio_api import answers
@@ -261,7 +261,7 @@ def test_a_wait_that_breaks_is_a_failure(calls):
 
 def test_a_wait_that_the_end_of_the_process_cuts_off_is_a_failure(calls):
     async def stopped() -> None:
-        hold.stopping().set()
+        ending.stopping().set()
         await in_a_task(held(sleep).resolve(), cancel_after=0.01)
 
     asyncio.run(stopped())

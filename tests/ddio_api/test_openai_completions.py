@@ -9,7 +9,8 @@ from django.db import OperationalError
 from bots import settlement
 from bots.models import Conversation, Message, Person, Prompt, Robot, Status
 from portal import credentials
-from portal.hold import HeldResponse, stopping
+from portal.ending import stopping
+from portal.hold import HeldResponse
 from tests import factories
 from tests.bots.at_work import answer_now
 from tests.ddio_api.answers import fail, once_asked, settle

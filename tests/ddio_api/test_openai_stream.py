@@ -9,7 +9,8 @@ from bots import claims, following, settlement
 from bots.models import Message, Status
 from ddio_api.openai_door import streams
 from portal import credentials
-from portal.hold import HeldStream, in_thread, stopping
+from portal.ending import stopping
+from portal.hold import HeldStream, in_thread
 from tests.ddio_api import conformance
 from tests.ddio_api.answers import fail, once_asked, settle
 from tests.ddio_api.openai_client import OpenAiClient, Streamed, told

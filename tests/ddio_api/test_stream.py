@@ -10,7 +10,8 @@ from bots import claims, following, journal, settlement
 from bots.models import Message, Status
 from ddio_api import streams
 from portal import credentials, valkey
-from portal.hold import HeldStream, in_thread, stopping
+from portal.ending import stopping
+from portal.hold import HeldStream, in_thread
 from tests import factories
 from tests.ddio_api.answers import (
     Sse,

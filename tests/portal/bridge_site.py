@@ -20,7 +20,8 @@ from django.urls import path, re_path
 from django.utils import translation
 
 from portal import bridge, bridge_answer, bridge_body
-from portal.hold import HeldResponse, HeldStream, Instead, in_thread, stopping
+from portal.ending import stopping
+from portal.hold import HeldResponse, HeldStream, Instead, in_thread
 
 bridge.VIEW_SECONDS = float(os.environ.get("BRIDGE_VIEW_SECONDS", "30"))
 bridge_body.BODY_SECONDS = float(os.environ.get("BRIDGE_BODY_SECONDS", "1"))

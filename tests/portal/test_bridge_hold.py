@@ -11,7 +11,8 @@ import pytest
 from django.http import HttpResponse
 from django.utils import translation
 
-from portal.hold import HeldResponse, HeldStream, in_thread, until_stopping
+from portal.ending import until_stopping
+from portal.hold import HeldResponse, HeldStream, in_thread
 from tests.portal.bridge_server import Client, Server, eventually
 
 CLOSE = "Connection: close"
