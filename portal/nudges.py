@@ -28,6 +28,7 @@ PAUSE_SECONDS = 1.0
 BROKER_SECONDS = 0.5
 FLUSH_SECONDS = 1.0
 GATHER_SECONDS = 0.015
+QUIET_SECONDS = 0.004  # after which a next one is not expected
 TOGETHER_AT_MOST = 100  # items in one message
 WAITING_AT_MOST = 10_000
 
@@ -89,7 +90,8 @@ class Sender:
     """Sends from a thread of its own: nobody who nudges waits for a broker, however it is.
 
     Nudges of one task that wait at the same time travel together, as one message. The first one
-    goes at once, the next ones gather for a moment: by then the worker is busy with the first.
+    goes at once; where others follow on its heels, they gather for a moment: by then the worker
+    is busy with the first.
     """
 
     def __init__(self) -> None:
@@ -131,7 +133,13 @@ class Sender:
                 items = self._waiting.pop(task_name)
             for start in range(0, len(items) or 1, TOGETHER_AT_MOST):
                 send(task_name, *items[start : start + TOGETHER_AT_MOST])
-            time.sleep(GATHER_SECONDS)
+            self._gather()
+
+    def _gather(self) -> None:
+        with self._changed:
+            follows = self._changed.wait_for(lambda: self._waiting, QUIET_SECONDS)
+        if follows:
+            time.sleep(GATHER_SECONDS - QUIET_SECONDS)
 
 
 _sender = Sender()
