@@ -1,8 +1,9 @@
 """Celery's doors into the robots: they carry ids only and return quietly where the row is gone.
 
 What waits for a provider does so on the worker's one loop, not in a thread of Celery's pool: the
-task ends as soon as the loop knows of it. Nothing is lost with that, because the row is the queue
-of record: it says what is claimed by whom, and a sweeper finds what nobody works on.
+task ends as soon as the loop knows of it, and needs no thread of the pool itself. Nothing is lost
+with that, because the row is the queue of record: it says what is claimed by whom, and a sweeper
+finds what nobody works on.
 """
 
 from contextlib import suppress
@@ -15,8 +16,10 @@ from bots import chat, erasing, key_checks, worker
 from bots.line import Waiting
 from bots.worker import NoWorker
 
+AT_ONCE: dict[str, Any] = {"Strategy": "bots.celery_steps:at_once"}
 
-@shared_task
+
+@shared_task(**AT_ONCE)
 def answer(*waiting: Any) -> None:
     """Answer these messages: each an id, or an id with the id of its number."""
     told = [Waiting(each, None) if isinstance(each, str) else Waiting(*each) for each in waiting]
@@ -24,7 +27,7 @@ def answer(*waiting: Any) -> None:
         worker.current().tell(told)
 
 
-@shared_task
+@shared_task(**AT_ONCE)
 def check_key(*key_ids: str) -> None:
     with suppress(NoWorker):
         for key_id in key_ids:
