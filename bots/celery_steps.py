@@ -8,6 +8,7 @@ from celery import bootsteps
 from kombu.exceptions import ContentDisallowed, DecodeError
 
 from bots import answering, worker
+from portal import garbage
 
 logger = structlog.get_logger(__name__)
 
@@ -19,6 +20,7 @@ class Answering(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         worker.start_current(answering.attempt)
+        garbage.look_rarely()
 
     def stop(self, parent: Any) -> None:
         worker.stop_current()

@@ -25,7 +25,7 @@ from django.db import close_old_connections
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
-from portal import ending, hold
+from portal import ending, garbage, hold
 from portal.bridge_answer import Exchange, Send, failed, headers_of
 from portal.bridge_body import MEBIBYTE, Body, BodyReader, Receive, RefusedError, Scope
 from portal.bridge_exports import Exports, is_small_file, next_piece
@@ -61,6 +61,7 @@ class Bridge:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         ending.hear_stop_signals()
+        garbage.look_rarely()
         hurry = asyncio.create_task(self._bodies.hurry_on_stop())
         await send({"type": "lifespan.startup.complete"})
         await receive()
