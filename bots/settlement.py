@@ -5,6 +5,7 @@ transaction; the write is fenced by the attempt, and a cancel that came first wi
 """
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -86,6 +87,7 @@ def cancel(message: Message, error_code: int | None = None, *, keeps_text: bool 
     instead of kept.
     """
     keeps_text = keeps_text and not error_code
+    message = copy(message)  # the caller's own stays as he has read it
     while not _cancel(message, error_code, keeps_text=keeps_text):
         stands = Message.objects.unsettled().filter(pk=message.pk)
         attempt = stands.values_list("attempt", flat=True).first()
