@@ -29,6 +29,9 @@ BROKER_SECONDS = 0.5
 FLUSH_SECONDS = 1.0
 GATHER_SECONDS = 0.015
 QUIET_SECONDS = 0.004  # after which a next one is not expected
+# Whoever nudges leaves the interpreter to the sending thread for so long: it would have to wait for
+# the rest of the request otherwise, and the worker with it.
+HANDOVER_SECONDS = 0.00005
 TOGETHER_AT_MOST = 100  # items in one message
 WAITING_AT_MOST = 10_000
 
@@ -108,7 +111,10 @@ class Sender:
                 waiting.extend(items)
             if self._thread is None or not self._thread.is_alive():
                 self._start()
+            rests = not self._is_sending
             self._changed.notify()
+        if rests:
+            time.sleep(HANDOVER_SECONDS)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
         """Wait until all is sent, or for so long."""
