@@ -56,7 +56,8 @@ def claim_all(message_ids: Sequence[str], worker: str) -> list[Message]:
         lock=statements.locked(waiting=False),
         fields=", ".join(_CLAIMED),
     )
-    found = statements.rows(statement, [worker, until, until, *ids, now_is, now_is])
+    with statements.turn():
+        found = statements.rows(statement, [worker, until, until, *ids, now_is, now_is])
     return [Message.from_db(DEFAULT_DB_ALIAS, _CLAIMED, row) for row in found]
 
 

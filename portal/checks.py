@@ -64,7 +64,7 @@ def proxies_are_addresses(**_kwargs: Any) -> list[CheckMessage]:
 
 
 def sqlite_is_sound(**_kwargs: Any) -> list[CheckMessage]:
-    uses_sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    uses_sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite")
     if not uses_sqlite or sqlite3.sqlite_version_info >= WAL_RESET_BUG_FIXED_IN:
         return []
     message = (

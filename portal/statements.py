@@ -5,10 +5,11 @@ SQLite has one writer at a time, and begins every transaction as that writer.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 
 def _cursor() -> Any:
@@ -32,6 +33,12 @@ def run_each(statement: str, values: Sequence[Sequence[Any]]) -> None:
             cursor.execute(statement, values[0])
         else:
             cursor.executemany(statement, values)
+
+
+def turn() -> AbstractContextManager[None]:
+    """For one statement that writes and is a transaction by itself: on SQLite it has to wait for
+    its turn as a transaction does (`portal.sqlite`)."""
+    return transaction.atomic() if connection.vendor == "sqlite" else nullcontext()
 
 
 def among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:

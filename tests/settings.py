@@ -14,7 +14,7 @@ DATABASES["default"].setdefault("TEST", {})
 # No test within this process is about a machine that loses its power: the disk need not be waited
 # for. The platforms that tests start have the real settings.
 OPTIONS = DATABASES["default"]["OPTIONS"]
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+if DATABASES["default"]["ENGINE"].endswith("sqlite"):
     # A file, as in production: an in-memory database has no WAL and no second writer.
     DATABASES["default"]["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
     OPTIONS["init_command"] = OPTIONS["init_command"].replace("synchronous=FULL", "synchronous=OFF")

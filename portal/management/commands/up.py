@@ -193,7 +193,7 @@ def prepare_database() -> None:
 
 def forget_dead_workers() -> None:
     """Of a database in our DATA_DIR all workers were ours, and they ended before we began."""
-    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite"):
         WorkerHeartbeat.objects.all().delete()
 
 
