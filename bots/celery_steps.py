@@ -5,7 +5,6 @@ from typing import Any
 
 import structlog
 from celery import bootsteps
-from kombu.exceptions import ContentDisallowed, DecodeError
 
 from bots import answering, worker
 from portal import garbage
@@ -40,9 +39,7 @@ def at_once(task: Any, _app: Any, _consumer: Any, **_options: Any) -> Callable[.
         try:
             arguments, _named, _embedded = message.payload
             task.run(*arguments)
-        except (ContentDisallowed, DecodeError):
-            raise  # Celery's own handling says what it was
-        except Exception:
+        except (TypeError, ValueError, RuntimeError):  # no such message, or the loop has ended
             logger.exception("nudge_not_taken", task=task.name)
 
     return handle

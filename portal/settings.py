@@ -149,8 +149,7 @@ def _database() -> dict[str, Any]:
     config["OPTIONS"] = dict(config.get("OPTIONS") or {})
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] |= SQLITE_OPTIONS
-        config["CONN_MAX_AGE"] = None
-        config["ENGINE"] = "portal.sqlite"  # has writers take turns
+        config |= {"CONN_MAX_AGE": None, "ENGINE": "portal.sqlite"}  # has writers take turns
     else:
         # Whoever needs a connection tries anew. By itself the pool would pause twice as long after
         # each try, and find a database that was away for a minute only after another one.
