@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.db.backends.sqlite3 import base
 
-from portal.sqlite.base import DatabaseWrapper, is_taken
+from portal.sqlite.base import SHORT_MILLISECONDS, DatabaseWrapper, is_taken
 
 PATIENCE_SECONDS = 0.5
 
@@ -86,3 +87,34 @@ def test_another_trouble_is_not_waited_for(path):
             one._start_transaction_under_autocommit()  # one is under way already
         assert not is_taken(refused.value)
         assert time.monotonic() - began < 10
+
+
+def test_of_one_process_one_thread_alone_asks_and_often(path, monkeypatch):
+    asking, most, patience = set(), [], set()
+    begin = base.DatabaseWrapper._start_transaction_under_autocommit
+
+    def watched(self: DatabaseWrapper) -> None:
+        asking.add(self)
+        most.append(len(asking))
+        patience.add(patience_of(self))
+        try:
+            begin(self)
+        finally:
+            asking.discard(self)
+
+    def take_turn() -> None:
+        with closing(connected(path)) as one, begun(one):
+            pass
+
+    monkeypatch.setattr(base.DatabaseWrapper, "_start_transaction_under_autocommit", watched)
+    waiting = [threading.Thread(target=take_turn) for _ in range(4)]
+    with closing(connected(path)) as first, begun(first):
+        for thread in waiting:
+            thread.start()
+        waiting[0].join(0.3)
+        assert all(thread.is_alive() for thread in waiting)
+    for thread in waiting:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in waiting)
+    assert max(most) == 1
+    assert patience == {SHORT_MILLISECONDS}
