@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
-from bots import claims, keys, presence, settlement
+from bots import claims, keys, presence, settlement, suspects
 from bots.desk import Desk
 from bots.line import Waiting
 from bots.models import Message
@@ -141,6 +141,7 @@ class Worker:
             self._always(self.desk.claim),
             self._always(self.desk.write),
         ]
+        self._loop.call_later(suspects.PROVEN_SECONDS, self.desk.suspects.prove)
         # Whoever starts may start in the place of one that died.
         timers.append(self._sweep())
         self._timers = [asyncio.create_task(timer) for timer in timers]
@@ -237,8 +238,8 @@ class Worker:
     async def _watch_suspects(self) -> None:
         """Where one of them has gone, the next one comes at once, not with the next sweep."""
         while True:
-            await self.desk.suspects.gone.wait()
-            self.desk.suspects.gone.clear()
+            await self.desk.suspects.has_room.wait()
+            self.desk.suspects.has_room.clear()
             await self._timed(self._sweep_suspects)
 
     async def _sweep_keys(self) -> None:

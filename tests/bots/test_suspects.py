@@ -59,8 +59,17 @@ def test_one_takes_no_more_than_there_is_room_for(number):
 def test_there_is_room_again_when_one_has_gone():
     here = {"a", "b"}
     suspects = Suspects(here.__contains__)
+    suspects.prove()
     suspects.add(3, [Waiting("a", 1)])
     suspects.add(2, [Waiting("b", 1)])
     assert suspects.room() == {2: TOGETHER[2] - 1, 3: 0}
     here.clear()
+    assert suspects.room() == TOGETHER
+
+
+def test_those_that_have_died_most_wait_until_their_worker_has_lived_for_a_while():
+    suspects = Suspects(set().__contains__)
+    assert suspects.room() == {2: TOGETHER[2]}
+    suspects.prove()
+    assert suspects.has_room.is_set()
     assert suspects.room() == TOGETHER

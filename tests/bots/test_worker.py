@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from bots import claims, journal
 from bots.line import Waiting
-from bots.models import Message
+from bots.models import Message, Status
 from portal import nudges, parts
 from portal.embedded import free_port
 from portal.models import WorkerHeartbeat
@@ -63,6 +63,41 @@ def test_a_full_worker_sweeps_nothing(number, worker, settings):
     Message.objects.update(due_at=Message.objects.get().asked_at)
     worker.run(worker._sweep_messages())
     assert len(claims.take_overdue()) == 1
+
+
+@pytest.fixture
+def dead_thrice(number, upstream):
+    """A message that three workers left by dying."""
+    factories.key(number, upstream.url)
+    message = factories.message(number, "ping")
+    lapsed = message.asked_at
+    held = {"status": Status.RUNNING, "claimed_by": "dead", "lease_until": lapsed}
+    Message.objects.update(attempt=3, due_at=lapsed, **held)
+    return message
+
+
+@pytest.fixture
+def never_proven(monkeypatch):
+    monkeypatch.setattr("bots.suspects.PROVEN_SECONDS", 3600.0)
+
+
+def test_a_worker_just_started_leaves_what_has_died_most(dead_thrice, never_proven, worker):
+    worker.run(worker._sweep())
+    assert [each.message_id for each in claims.take_suspects(3, 1)] == [dead_thrice.pk]
+
+
+def test_a_worker_that_has_lived_for_a_while_takes_it(dead_thrice, never_proven, worker):
+    worker._loop.call_soon_threadsafe(worker.desk.suspects.prove)
+    wait_for(lambda: Message.objects.get().answer == "You said: ping")
+
+
+@pytest.fixture
+def soon_proven(monkeypatch):
+    monkeypatch.setattr("bots.suspects.PROVEN_SECONDS", 0.05)
+
+
+def test_a_worker_knows_when_it_has_lived_for_a_while(dead_thrice, soon_proven, worker):
+    wait_for(lambda: Message.objects.get().answer == "You said: ping")
 
 
 def test_a_broker_that_hangs_holds_a_nudge_for_a_moment_only(tmp_path, monkeypatch):
