@@ -14,9 +14,10 @@ from tests.upstream import Upstream
 
 MESSAGES = sized(full=1000, short=60)
 KILLS = sized(full=10, short=2)
+KILLS_IN_A_ROW = sized(full=12, short=6)  # more than one question may die
 CALLERS = 8
 PAUSE_SECONDS = 0.8 if FULL else 0.4  # of each caller, so that the kills find something to kill
-PROGRESS = 10  # answers between two kills, at least
+PROGRESS = sized(full=90, short=10)  # answers between two kills, at least: they come evenly
 # Starting a worker again takes a while. Where nobody knows that it has died, the lease comes first.
 SECONDS_BEYOND_LEASE = 15
 STATE = """
@@ -32,6 +33,7 @@ class Kills:
 
     stack: Stack
     robot: Client
+    progress: int = PROGRESS
     at: list[float] = field(default_factory=list)
     ended: dict[tuple[str, int], float] = field(default_factory=dict)  # (message, attempt): when
     answered: int = 0
@@ -58,7 +60,7 @@ class Kills:
             return False
         answered, running = self._state()
         is_holding = any((pk, attempt) not in self.ended for pk, attempt in running)
-        if answered < self.answered + PROGRESS or not is_holding:
+        if answered < self.answered + self.progress or not is_holding:
             return False
         self.answered = answered
         return True
@@ -80,14 +82,12 @@ class Kills:
         return Counter(pk for pk, _attempt in self.ended)
 
 
-def killed_while_asked(stack: Stack, robot: Client) -> tuple[Kills, dict[str, float]]:
-    """The kills, and what was accepted meanwhile."""
-    kills = Kills(stack, robot)
-    with Asking(robot, CALLERS, PAUSE_SECONDS) as asking:
-        for _ in range(KILLS):
+def killed_while_asked(kills: Kills, times: int) -> dict[str, float]:
+    """What was accepted while the worker was killed so many times."""
+    with Asking(kills.robot, CALLERS, PAUSE_SECONDS) as asking:
+        for _ in range(times):
             kills.kill()
-    rest = ask_many(robot, max(0, MESSAGES - len(asking.accepted)))
-    return kills, asking.accepted | rest
+    return asking.accepted
 
 
 @pytest.mark.fault(1, "worker kill -9", rabbit=True)
@@ -95,7 +95,9 @@ def test_it_answers_everything_once_however_often_the_worker_dies(
     stack: Stack, provider: Upstream, tell: Tell
 ):
     robot = stack.robot(provider)
-    kills, accepted = killed_while_asked(stack, robot)
+    kills = Kills(stack, robot)
+    accepted = killed_while_asked(kills, KILLS)
+    accepted |= ask_many(robot, max(0, MESSAGES - len(accepted)))
     account = settled(robot, provider, accepted, 180)
     ends = {pk: each.answered_at or 0.0 for pk, each in stack.records(robot).items()}
     next_s, held_s = kills.recovery(ends), kills.recovery_of_held(ends)
@@ -106,6 +108,21 @@ def test_it_answers_everything_once_however_often_the_worker_dies(
     assert all(item["answer"] == f"You said: {item['question']}" for item in account.feed)
     assert account.repeats <= KILLS * CONCURRENCY
     assert max(next_s, held_s) <= stack.lease + SECONDS_BEYOND_LEASE
+
+
+@pytest.mark.fault(1, "worker kill -9 as soon as it works")
+def test_it_blames_no_question_for_a_worker_that_keeps_dying(
+    stack: Stack, provider: Upstream, tell: Tell
+):
+    robot = stack.robot(provider)
+    kills = Kills(stack, robot, progress=0)
+    accepted = killed_while_asked(kills, KILLS_IN_A_ROW)
+    account = settled(robot, provider, accepted, 180)
+    last = max(each.answered_at or 0.0 for each in stack.records(robot).values())
+    most = max(kills.deaths.values())
+    tell(account, kills=KILLS_IN_A_ROW, most_deaths=most, all_settled_s=last - kills.at[-1])
+    assert account.is_sound
+    assert last - kills.at[-1] <= stack.lease + SECONDS_BEYOND_LEASE
 
 
 @pytest.mark.fault(1, "worker kill -9 in mid-stream", rabbit=True)
