@@ -12,7 +12,8 @@ from bots.simulator import shapes
 from bots.simulator.calls import Call
 
 SLOW_SECONDS = 0.2
-BRISK_SECONDS = 0.06
+BRISK_SECONDS = 0.3
+PIECES = 5  # of a repeated question, at most
 DRIP_SECONDS = 0.05
 HANG_SECONDS = 600
 WAIT_SECONDS_AT_MOST = 600.0
@@ -43,12 +44,12 @@ def last_question(call: Call) -> str:
     return str(asked[-1].get("content")) if asked else ""
 
 
-def echoing(pause: float = 0.0) -> Act:
+def echoing(seconds: float = 0.0) -> Act:
     async def act(call: Call) -> None:
         text = f"You said: {last_question(call)}"
-        size = -(-len(text) // 5)
+        size = -(-len(text) // PIECES)
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
-        await call.give(pieces, pause)
+        await call.give(pieces, seconds / len(pieces))
 
     return act
 
@@ -187,6 +188,12 @@ FAMILIES = {
         WAIT_SECONDS_AT_MOST,
         10,
         gettext_noop("Answers after so many seconds, 600 at most."),
+    ),
+    "echo": Family(
+        echoing,
+        WAIT_SECONDS_AT_MOST,
+        2,
+        gettext_noop("Repeats the question, bit by bit in so many seconds, 600 at most."),
     ),
     "flaky": Family(
         failing_first,

@@ -128,6 +128,12 @@ def test_it_waits_for_as_long_as_the_name_says(upstream):
     assert 0.3 <= time.monotonic() - begun < 2
 
 
+def test_it_repeats_the_question_in_as_many_seconds_as_the_name_says(upstream):
+    begun = time.monotonic()
+    assert text_of(stream(upstream, "echo-0.3")) == "You said: hi you"
+    assert 0.3 <= time.monotonic() - begun < 2
+
+
 def test_it_gives_as_many_pieces_as_the_name_says(upstream):
     assert text_of(stream(upstream, "pieces-7")) == "word " * 7
 
