@@ -7,6 +7,7 @@ with hundreds of them that costs more than the calls. Here a call looks at the o
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -31,7 +32,19 @@ class Connections:
         """Raises what httpcore2 raises; the answer's stream has to be closed."""
         await self._close_expired()
         origin = request.url.origin
-        connection = await self._idle_one(_key(origin)) or self._connect(origin)
+        if idle := await self._idle_one(_key(origin)):
+            # Providers close what is idle, and may do so just as we ask: that is no answer of
+            # theirs, and not worth an attempt.
+            with suppress(httpcore2.RemoteProtocolError):
+                return await self._ask(idle, origin, request)
+        return await self._ask(self._connect(origin), origin, request)
+
+    async def _ask(
+        self,
+        connection: httpcore2.AsyncHTTPConnection,
+        origin: httpcore2.Origin,
+        request: httpcore2.Request,
+    ) -> httpcore2.Response:
         response = None
         try:
             response = await connection.handle_async_request(request)

@@ -18,7 +18,8 @@ class Connection:
 
     def __init__(self, origin: httpcore2.Origin) -> None:
         self.origin = origin
-        self.is_busy = self.is_gone = self.expires = self.breaks = False
+        self.is_busy = self.is_gone = self.expires = False
+        self.breaks: Exception | None = None
         self.closing = asyncio.Event()
         self.closing.set()
 
@@ -27,7 +28,7 @@ class Connection:
         self.is_busy = True
         if self.breaks:
             self.is_gone = True
-            raise httpcore2.ReadError("broken")
+            raise self.breaks
         return httpcore2.Response(200, content=Content(self))
 
     def is_idle(self) -> bool:
@@ -131,13 +132,43 @@ def test_an_expired_one_is_closed_and_replaced():
 def test_a_broken_one_does_not_come_back():
     async def scene(calls: Calls) -> int:
         await calls.call()
-        calls.made[0].breaks = True
+        calls.made[0].breaks = httpcore2.ReadError("reset")
         with pytest.raises(httpcore2.ReadError):
             await calls.open()
         await calls.call()
         return len(calls.made)
 
     assert run(scene) == 2
+
+
+CLOSED = httpcore2.RemoteProtocolError("Server disconnected without sending a response.")
+
+
+def test_one_that_was_closed_just_as_it_was_asked_is_replaced():
+    async def scene(calls: Calls) -> int:
+        await calls.call()
+        calls.made[0].breaks = CLOSED
+        await calls.call()
+        await calls.call()
+        return len(calls.made)
+
+    assert run(scene) == 2
+
+
+def test_a_new_one_that_is_closed_without_an_answer_is_not_replaced():
+    async def scene(calls: Calls) -> int:
+        connect = calls.connections._connect
+        calls.connections._connect = lambda origin: refusing(connect(origin))
+        with pytest.raises(httpcore2.RemoteProtocolError):
+            await calls.open()
+        return len(calls.made)
+
+    assert run(scene) == 1
+
+
+def refusing(connection: Connection) -> Connection:
+    connection.breaks = CLOSED
+    return connection
 
 
 def test_one_whose_answer_was_left_half_read_does_not_come_back():
