@@ -48,7 +48,7 @@ async def _leave(message: Message, worker: Worker) -> None:
 
 
 async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:
-    """Settle, however long the database is away: the answer is paid for already.
+    """Settle, though the database may be away for a minute: the answer is paid for already.
 
     Whoever claims the message meanwhile fences us off, so trying longer than the lease is safe.
     """
@@ -81,11 +81,17 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
         delay = retry_delay(fault, message.tries)
         if delay is None:
             return settlement.failure(fault.code)
-        if await worker.database(claims.retry_later, message.pk, message.attempt, delay):
+        if await _queue_again(message, delay, worker):
             worker.desk.tell_later(Waiting(message.pk, message.number_id), delay)
         else:
             await _leave(message, worker)
         return None
+
+
+async def _queue_again(message: Message, delay: float, worker: Worker) -> bool:
+    """Persistently: without this it would seem that the worker had died of the message."""
+    again = (claims.retry_later, message.pk, message.attempt, delay)
+    return await _persistently(lambda: worker.database(*again), message)
 
 
 async def _plan(message: Message, worker: Worker) -> Plan:

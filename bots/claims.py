@@ -85,7 +85,8 @@ def renew(worker: str, attempts: dict[str, int]) -> set[str]:
 def retry_later(message_id: str, attempt: int, delay: float) -> bool:
     """Queue the message again for the time after `delay` seconds; a sweeper will find it."""
     held = Message.objects.filter(pk=message_id, status=Status.RUNNING, attempt=attempt)
-    return bool(held.update(**_queued(timezone.now() + timedelta(seconds=delay))))
+    with statements.turn():
+        return bool(held.update(**_queued(timezone.now() + timedelta(seconds=delay))))
 
 
 def hand_back(attempts: Iterable[tuple[str, int]]) -> list[Waiting]:
@@ -120,15 +121,17 @@ def end_leases(workers: Sequence[str]) -> int:
     now = timezone.now()
     running = Message.objects.filter(status=Status.RUNNING)
     held = running.filter(claimed_by__in=workers, lease_until__gt=now)
-    count = held.update(lease_until=now, due_at=now)
-    running.filter(lease_until__lte=now, due_at__gt=now).update(due_at=F("lease_until"))
+    with statements.turn():
+        count = held.update(lease_until=now, due_at=now)
+        running.filter(lease_until__lte=now, due_at__gt=now).update(due_at=F("lease_until"))
     return count
 
 
 def take_overdue(limit: int = SWEEP_BATCH) -> list[Waiting]:
     """The messages that should be claimed now, each found by one sweeper only.
 
-    Without those that may have killed their worker (`take_suspects`).
+    Without those that may have killed their worker (`take_suspects`), unless a stopping worker has
+    handed them back meanwhile.
 
     The sweeper that moves `due_at` on has the right to it; another one finds nothing, so two
     sweepers never double the load. Numbers take turns, as in the line: the oldest of each first.

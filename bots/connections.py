@@ -7,13 +7,13 @@ with hundreds of them that costs more than the calls. Here a call looks at the o
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from typing import Any
 
 import httpcore2
 
 IDLE_AT_MOST = 200  # at one origin
 LOOK_SECONDS = 5.0
+AT_ONCE_SECONDS = 1.0  # whoever breaks off later may have worked on it
 
 Origin = tuple[bytes, bytes, int]
 
@@ -35,8 +35,12 @@ class Connections:
         if idle := await self._idle_one(_key(origin)):
             # Providers close what is idle, and may do so just as we ask: that is no answer of
             # theirs, and not worth an attempt.
-            with suppress(httpcore2.RemoteProtocolError):
+            asked_at = time.monotonic()
+            try:
                 return await self._ask(idle, origin, request)
+            except httpcore2.RemoteProtocolError:
+                if time.monotonic() - asked_at > AT_ONCE_SECONDS:
+                    raise
         return await self._ask(self._connect(origin), origin, request)
 
     async def _ask(

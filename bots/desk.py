@@ -90,6 +90,16 @@ class Desk:
         self._line.add_first([each for each in overdue if each.message_id not in self._held])
         self._called.set()
 
+    def let_in(self, deaths: int, suspects: Iterable[Waiting]) -> None:
+        """These may have killed their worker so many times.
+
+        Whose number has no place free comes again later: in line he would keep the few places of
+        his kind from all others.
+        """
+        ready = [each for each in suspects if self._share(each.number_id) > 0]
+        self.suspects.add(deaths, ready)
+        self.tell_overdue(ready)
+
     def tell_later(self, waiting: Waiting, seconds: float) -> None:
         """This may be claimed after so many seconds. Should we be gone by then, a sweeper knows."""
         asyncio.get_running_loop().call_later(seconds + LATER_SECONDS, self.tell, [waiting])
@@ -108,9 +118,11 @@ class Desk:
             self._called.clear()
             while ids := self._line.take(min(self.room, BATCH), self._share):
                 self._called_up = frozenset(ids)
-                async with self._claiming:
-                    await self._claim(ids)
-                self._called_up = frozenset()
+                try:
+                    async with self._claiming:
+                        await self._claim(ids)
+                finally:
+                    self._called_up = frozenset()
                 await asyncio.sleep(0)  # those that have begun take their places
 
     async def _claim(self, ids: list[str]) -> None:
@@ -220,14 +232,16 @@ class Desk:
     async def close(self, grace: float) -> tuple[list[tuple[str, int]], list[Waiting]]:
         """Claim nothing more, and let the answers finish for a while (seconds).
 
-        Returns what did not finish, and what was never begun: somebody else's now.
+        Returns what did not finish, and what was never begun: somebody else's now. Suspects in line
+        are left to the sweepers, who know them for what they are.
         """
         self._is_open = False
         running = [task for _attempt, task in self._held.values()]
         if running:
             await asyncio.wait(running, timeout=grace)
         async with self._claiming:  # what is being claimed just now
-            return [*self.attempts().items(), *self._unbegun], self._line.empty()
+            waiting = [one for one in self._line.empty() if one.message_id not in self.suspects]
+            return [*self.attempts().items(), *self._unbegun], waiting
 
 
 def _claim_and_plan(ids: list[str], worker: str) -> list[tuple[Message, Plan | None]]:

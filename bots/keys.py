@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bots import outbound
 from bots.models import ApiKey, KeyStatus
 from bots.vault import VaultError
-from portal import audit, nudges, numbers
+from portal import audit, nudges, numbers, statements
 from portal.models import ServiceNumber, User
 
 CHECK_AGAIN_AFTER = timedelta(seconds=30)
@@ -209,7 +210,8 @@ def begin_check(key_id: str) -> ApiKey | None:
     (a probe takes less), and it marks the check: a verdict counts while nothing has moved it since.
     """
     bound = ApiKey.objects.bound().filter(pk=key_id)
-    bound.update(check_due_at=timezone.now() + CHECK_AGAIN_AFTER)
+    with statements.turn():
+        bound.update(check_due_at=timezone.now() + CHECK_AGAIN_AFTER)
     return bound.first()
 
 
@@ -217,8 +219,11 @@ def take_overdue_checks() -> list[str]:
     """The keys that should be checked now, each nudged by one sweeper only."""
     now = timezone.now()
     overdue = ApiKey.objects.bound().filter(check_due_at__lte=now)
-    return [
-        pk
-        for pk, due_at in list(overdue.values_list("pk", "check_due_at"))
-        if overdue.filter(pk=pk, check_due_at=due_at).update(check_due_at=now + CHECK_AGAIN_AFTER)
-    ]
+    found = list(overdue.values_list("pk", "check_due_at"))
+    return [pk for pk, due_at in found if _take(overdue.filter(pk=pk, check_due_at=due_at), now)]
+
+
+def _take(check: QuerySet[ApiKey], now: datetime) -> bool:
+    """Whether it was still there to be taken."""
+    with statements.turn():
+        return bool(check.update(check_due_at=now + CHECK_AGAIN_AFTER))

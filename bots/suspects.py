@@ -3,7 +3,8 @@
 All answers of a worker die with it, and their leases lapse together. Were they claimed together
 again, a question that kills its worker each time would take them along until their tries are used
 up. So whoever has died twice is answered beside a few of his kind, and whoever has died more often
-beside none: the guilty one goes on to die alone, the others are answered.
+beside none of his kind: the guilty one goes on to die alone, the others are answered. (Two who
+kill may still take a third along: those who have died less are answered beside all others.)
 
 A worker that dies right after its start says nothing about them: one that is killed again and again
 would take the same ones along each time. So whoever has died most waits until his worker has lived
@@ -41,6 +42,9 @@ class Suspects:
         """The worker has lived for long enough: there is room for all of them now."""
         self._is_proven = True
         self.has_room.set()
+
+    def __contains__(self, message_id: str) -> bool:
+        return message_id in self._deaths
 
     def leave(self, message_id: str) -> None:
         if self._deaths.pop(message_id, 0):

@@ -60,6 +60,7 @@ class Worker:
         self._timers: list[asyncio.Task[None]] = []
         self._work: set[asyncio.Task[None]] = set()
         self._presence: Presence | None = None
+        self._letting_in = asyncio.Lock()
         self.desk: Desk
         self.provider: Provider
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
@@ -228,12 +229,12 @@ class Worker:
 
     async def _sweep_suspects(self) -> None:
         """Those that may have killed their worker: few at a time, or one."""
-        for deaths, room in self.desk.suspects.room().items():
-            wanted = min(self.desk.wants, room)
-            if wanted > 0:
-                taken = await self.database(claims.take_suspects, deaths, wanted)
-                self.desk.suspects.add(deaths, taken)
-                self.desk.tell_overdue(taken)
+        async with self._letting_in:  # or two of us would fill the same room
+            for deaths, room in self.desk.suspects.room().items():
+                wanted = min(self.desk.wants, room)
+                if wanted > 0:
+                    taken = await self.database(claims.take_suspects, deaths, wanted)
+                    self.desk.let_in(deaths, taken)
 
     async def _watch_suspects(self) -> None:
         """Where one of them has gone, the next one comes at once, not with the next sweep."""

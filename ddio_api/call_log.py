@@ -25,7 +25,7 @@ logger = structlog.get_logger(__name__)
 WAITING_AT_MOST = 20_000  # about 10 MB, some seconds of a busy process
 BATCH = 500
 FLUSH_SECONDS = 1.0
-END_SECONDS = 1.5  # what a stopping process may wait for the last batch; see portal.hold
+END_SECONDS = 1.5  # what a stopping process may wait for the last batch; see portal.ending
 
 
 class Entry(NamedTuple):

@@ -17,7 +17,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from portal import nudges
+from portal import nudges, statements
 from portal.models import OutboxEntry
 
 logger = structlog.get_logger(__name__)
@@ -82,16 +82,18 @@ def deliver_slowly() -> int:
 
 
 def _deliver_one(entry: OutboxEntry) -> bool:
-    claimed = OutboxEntry.objects.filter(pk=entry.pk, done_at=None, due_at=entry.due_at).update(
-        due_at=timezone.now() + _pause(entry.attempts), attempts=F("attempts") + 1
-    )
+    due = OutboxEntry.objects.filter(pk=entry.pk, done_at=None, due_at=entry.due_at)
+    again_at = timezone.now() + _pause(entry.attempts)
+    with statements.turn():
+        claimed = due.update(due_at=again_at, attempts=F("attempts") + 1)
     handlers = _handlers.get(entry.topic)
     if not claimed or handlers is None:
         return False
     failed = [handler for handler in handlers if not _carried_out(entry, handler)]
     if failed:
         return False
-    OutboxEntry.objects.filter(pk=entry.pk).update(done_at=timezone.now())
+    with statements.turn():
+        OutboxEntry.objects.filter(pk=entry.pk).update(done_at=timezone.now())
     return True
 
 

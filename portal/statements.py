@@ -36,8 +36,8 @@ def run_each(statement: str, values: Sequence[Sequence[Any]]) -> None:
 
 
 def turn() -> AbstractContextManager[None]:
-    """For one statement that writes and is a transaction by itself: on SQLite it has to wait for
-    its turn as a transaction does (`portal.sqlite`)."""
+    """For statements that write, each a transaction by itself: on SQLite they are one, which waits
+    for its turn as a transaction does (`portal.sqlite`)."""
     return transaction.atomic() if connection.vendor == "sqlite" else nullcontext()
 
 

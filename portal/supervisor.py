@@ -271,7 +271,7 @@ class Supervisor:
         news = [f"{name}: {what}, starting again in {child.pause():.1f} s"]
         news += [f"  {name} | {line}" for line in last_lines]
         if news == child.last_news:
-            return  # it fails for the same reason every five seconds: said once is enough
+            return  # it fails for the same reason again and again: said once is enough
         child.last_news = news
         for line in news:
             self._say(line)

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from bots import answering, journal, plans, settlement
+from bots import answering, claims, journal, plans, settlement
 from bots.chat import Given
 from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Robot, Status
@@ -218,6 +218,23 @@ def test_an_answer_is_kept_while_the_database_is_away(number, upstream, worker, 
     monkeypatch.setattr(settlement, "settle_all", settle_later)
     assert answer(worker, message).answer == "You said: ping"
     assert upstream.calls()["total"] == 1
+
+
+def test_what_is_to_be_tried_again_is_queued_though_the_database_is_away(
+    number, upstream, worker, monkeypatch
+):
+    use_model(number, "flaky-1")
+    factories.key(number, upstream.url)
+    retry, away = claims.retry_later, [OperationalError("away"), OperationalError("away")]
+
+    def retry_when_it_is_back(*args):
+        if away:
+            raise away.pop()
+        return retry(*args)
+
+    monkeypatch.setattr(claims, "retry_later", retry_when_it_is_back)
+    assert answer(worker, factories.message(number)).status == Status.QUEUED
+    assert away == []
 
 
 def test_no_try_is_lost_to_a_database_that_is_away(number, upstream, worker, monkeypatch):

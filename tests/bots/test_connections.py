@@ -155,6 +155,19 @@ def test_one_that_was_closed_just_as_it_was_asked_is_replaced():
     assert run(scene) == 2
 
 
+def test_one_that_was_closed_long_after_it_was_asked_is_not_asked_again(monkeypatch):
+    monkeypatch.setattr(connections, "AT_ONCE_SECONDS", -1.0)
+
+    async def scene(calls: Calls) -> int:
+        await calls.call()
+        calls.made[0].breaks = CLOSED
+        with pytest.raises(httpcore2.RemoteProtocolError):
+            await calls.open()
+        return len(calls.made)
+
+    assert run(scene) == 1
+
+
 def test_a_new_one_that_is_closed_without_an_answer_is_not_replaced():
     async def scene(calls: Calls) -> int:
         connect = calls.connections._connect

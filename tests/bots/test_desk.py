@@ -14,6 +14,7 @@ from bots.models import ApiKey, Message, Status
 from bots.plans import Plan
 from bots.provider import Endpoint, Sampling
 from bots.settlement import Outcome, Settled, Settling
+from bots.suspects import TOGETHER
 
 pytestmark = pytest.mark.alike
 
@@ -38,9 +39,15 @@ class Office:
         self.bad: set[str] = set()
 
     def tell(self, number_id: int, ids: Iterable[str]) -> None:
-        for pk in ids:
-            self.numbers[pk] = number_id
-            self.desk.tell([Waiting(pk, number_id)])
+        self.desk.tell(self.waiting(number_id, ids))
+
+    def let_in(self, deaths: int, number_id: int, ids: Iterable[str]) -> None:
+        self.desk.let_in(deaths, self.waiting(number_id, ids))
+
+    def waiting(self, number_id: int, ids: Iterable[str]) -> list[Waiting]:
+        waiting = [Waiting(pk, number_id) for pk in ids]
+        self.numbers |= dict(waiting)
+        return waiting
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """What the desk has done to the database."""
@@ -323,6 +330,52 @@ def test_whoever_was_ended_while_it_settled_spoils_nothing():
         return await office.desk.settle(message("b", 1), DONE)
 
     assert run(scene) is True
+
+
+# Suspects ----------------------------------------------------------------------------------------
+
+
+def test_a_suspect_keeps_his_place_until_his_answer_has_ended():
+    async def scene(office: Office) -> Any:
+        office.let_in(2, 1, ["a0"])
+        await a_while()
+        room = [office.desk.suspects.room()[2]]
+        office.let_go.set()
+        await asyncio.wait_for(office.desk.suspects.has_room.wait(), 5)
+        return [*room, office.desk.suspects.room()[2]]
+
+    assert run(scene) == [TOGETHER[2] - 1, TOGETHER[2]]
+
+
+def test_a_suspect_whose_claim_died_keeps_no_place():
+    async def scene(office: Office) -> int:
+        office.troubles = [OperationalError("away")]
+        office.let_in(2, 1, ["a0"])
+        with pytest.raises(OperationalError):
+            await office.desk.claim()
+        return office.desk.suspects.room()[2]
+
+    assert run_alone(scene) == TOGETHER[2]
+
+
+def test_a_suspect_whose_number_has_no_place_keeps_none_from_the_others():
+    async def scene(office: Office) -> int:
+        office.tell(1, ids("a", 41))
+        await a_while()
+        office.let_in(2, 1, ["b0"])
+        return office.desk.suspects.room()[2]
+
+    assert run(scene) == TOGETHER[2]
+
+
+def test_at_the_end_suspects_in_line_are_nobodys_to_claim_at_once():
+    async def scene(office: Office) -> list[Waiting]:
+        office.let_in(2, 1, ["a0"])
+        office.tell(1, ["a1"])
+        _unfinished, waiting = await office.desk.close(0.01)
+        return waiting
+
+    assert run_alone(scene) == [Waiting("a1", 1)]
 
 
 # The end -----------------------------------------------------------------------------------------

@@ -2,15 +2,18 @@
 
 import asyncio
 import subprocess
+import threading
 import time
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from bots import claims, journal
+from bots import answering, claims, journal
 from bots.line import Waiting
 from bots.models import Message, Status
+from bots.suspects import TOGETHER
+from bots.worker import Worker
 from portal import nudges, parts
 from portal.embedded import free_port
 from portal.models import WorkerHeartbeat
@@ -19,11 +22,14 @@ from tests.bots.at_work import wait_for
 from tests.bots.test_answering import use_model
 
 pytestmark = pytest.mark.django_db(transaction=True)
+SWEEP_SECONDS = 5.0
 
 
-def test_a_running_worker_is_known_and_a_stopped_one_is_not(worker):
-    assert WorkerHeartbeat.objects.alive().filter(name=worker.name).exists()
-    worker.run(worker.database(worker._forget_heartbeat))
+def test_a_running_worker_is_known_and_a_stopped_one_is_not():
+    leaving = Worker(answering.attempt)
+    leaving.start()
+    assert WorkerHeartbeat.objects.alive().filter(name=leaving.name).exists()
+    leaving.stop()
     assert not WorkerHeartbeat.objects.exists()
 
 
@@ -65,15 +71,19 @@ def test_a_full_worker_sweeps_nothing(number, worker, settings):
     assert len(claims.take_overdue()) == 1
 
 
-@pytest.fixture
-def dead_thrice(number, upstream):
+def left_by_three(number):
     """A message that three workers left by dying."""
-    factories.key(number, upstream.url)
-    message = factories.message(number, "ping")
+    message = factories.message(number, "ping", new_conversation=True)
     lapsed = message.asked_at
     held = {"status": Status.RUNNING, "claimed_by": "dead", "lease_until": lapsed}
-    Message.objects.update(attempt=3, due_at=lapsed, **held)
+    Message.objects.filter(pk=message.pk).update(attempt=3, due_at=lapsed, **held)
     return message
+
+
+@pytest.fixture
+def dead_thrice(number, upstream):
+    factories.key(number, upstream.url)
+    return left_by_three(number)
 
 
 @pytest.fixture
@@ -98,6 +108,43 @@ def soon_proven(monkeypatch):
 
 def test_a_worker_knows_when_it_has_lived_for_a_while(dead_thrice, soon_proven, worker):
     wait_for(lambda: Message.objects.get().answer == "You said: ping")
+
+
+def test_where_one_of_them_is_answered_the_next_one_comes(number, dead_thrice, soon_proven, worker):
+    for _ in range(4):  # more than there are sweeps so soon
+        left_by_three(number)
+    wait_for(lambda: Message.objects.filter(status=Status.DONE).count() == 5, SWEEP_SECONDS / 2)
+
+
+def test_two_sweeps_at_once_let_in_no_more_than_one_would(
+    number, dead_thrice, never_proven, worker, monkeypatch
+):
+    monkeypatch.setattr("bots.worker.GRACE_SECONDS", 0.1)
+    use_model(number, "slow")
+    left_by_three(number)
+    worker.desk.suspects._is_proven = True
+    take, overtaken = claims.take_suspects, threading.Event()
+    first_to_come = iter([lambda: overtaken.wait(0.3)])
+
+    def take_when_overtaken(deaths, limit):
+        next(first_to_come, lambda: None)()
+        return take(deaths, limit)
+
+    async def sweep_twice() -> None:
+        monkeypatch.setattr(claims, "take_suspects", take_when_overtaken)
+        first = asyncio.create_task(worker._sweep_suspects())
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(worker._sweep_suspects())
+        await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+        overtaken.set()
+        await asyncio.gather(first, second)
+
+    worker.run(sweep_twice())
+    assert worker.run(room(worker)) == {3: 0, 2: TOGETHER[2]}
+
+
+async def room(worker: Worker) -> dict[int, int]:
+    return worker.desk.suspects.room()
 
 
 def test_a_broker_that_hangs_holds_a_nudge_for_a_moment_only(tmp_path, monkeypatch):
