@@ -63,7 +63,8 @@ def is_left_out(item: pytest.Item) -> bool:
     if mark is None:
         return False
     elsewhere = stacks.NAME == stacks.RABBIT and not mark.kwargs.get("rabbit")
-    return elsewhere or (FAULTS != [""] and str(mark.args[0]) not in FAULTS)
+    too_long = mark.kwargs.get("long") and not stacks.FULL
+    return elsewhere or too_long or (FAULTS != [""] and str(mark.args[0]) not in FAULTS)
 
 
 @pytest.hookimpl(wrapper=True)
