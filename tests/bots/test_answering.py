@@ -205,51 +205,48 @@ def test_what_a_stopping_worker_gave_back_is_no_try(number, upstream, worker):
     assert answer(worker, message).answer == "You said: ping"
 
 
-def test_an_answer_is_kept_while_the_database_is_away(number, upstream, worker, monkeypatch):
+@pytest.fixture
+def away_at_first(monkeypatch):
+    """Has this function of a module meet a database that is away, twice; returns what is left."""
+
+    def take_away(module, name):
+        work, away = getattr(module, name), [OperationalError("away"), OperationalError("away")]
+
+        def work_later(*args):
+            if away:
+                raise away.pop()
+            return work(*args)
+
+        monkeypatch.setattr(module, name, work_later)
+        return away
+
+    return take_away
+
+
+def test_an_answer_is_kept_while_the_database_is_away(number, upstream, worker, away_at_first):
     factories.key(number, upstream.url)
     message = factories.message(number, "ping")
-    settle, away = settlement.settle_all, [OperationalError("away"), OperationalError("away")]
-
-    def settle_later(*args):
-        if away:
-            raise away.pop()
-        return settle(*args)
-
-    monkeypatch.setattr(settlement, "settle_all", settle_later)
+    away = away_at_first(settlement, "settle_all")
     assert answer(worker, message).answer == "You said: ping"
-    assert upstream.calls()["total"] == 1
+    assert (away, upstream.calls()["total"]) == ([], 1)
 
 
 def test_what_is_to_be_tried_again_is_queued_though_the_database_is_away(
-    number, upstream, worker, monkeypatch
+    number, upstream, worker, away_at_first
 ):
     use_model(number, "flaky-1")
     factories.key(number, upstream.url)
-    retry, away = claims.retry_later, [OperationalError("away"), OperationalError("away")]
-
-    def retry_when_it_is_back(*args):
-        if away:
-            raise away.pop()
-        return retry(*args)
-
-    monkeypatch.setattr(claims, "retry_later", retry_when_it_is_back)
+    away = away_at_first(claims, "retry_later")
     assert answer(worker, factories.message(number)).status == Status.QUEUED
     assert away == []
 
 
-def test_no_try_is_lost_to_a_database_that_is_away(number, upstream, worker, monkeypatch):
+def test_no_try_is_lost_to_a_database_that_is_away(number, upstream, worker, away_at_first):
     factories.key(number, upstream.url)
     message = factories.message(number, "ping")
-    make_all, away = plans.make_all, [OperationalError("away"), OperationalError("away")]
-
-    def plan_later(messages):
-        if away:
-            raise away.pop()
-        return make_all(messages)
-
-    monkeypatch.setattr(plans, "make_all", plan_later)
+    away = away_at_first(plans, "make_all")
     assert answer(worker, message).answer == "You said: ping"
-    assert Message.objects.get().attempt == 1
+    assert (away, Message.objects.get().attempt) == ([], 1)
 
 
 def test_the_sweeper_takes_what_is_overdue(number, upstream, worker):
