@@ -63,8 +63,7 @@ def is_left_out(item: pytest.Item) -> bool:
     if mark is None:
         return False
     elsewhere = stacks.NAME == stacks.RABBIT and not mark.kwargs.get("rabbit")
-    too_long = mark.kwargs.get("long") and not stacks.FULL
-    return elsewhere or too_long or (FAULTS != [""] and str(mark.args[0]) not in FAULTS)
+    return elsewhere or (FAULTS != [""] and str(mark.args[0]) not in FAULTS)
 
 
 @pytest.hookimpl(wrapper=True)

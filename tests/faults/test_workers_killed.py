@@ -15,7 +15,7 @@ from tests.upstream import Upstream
 MESSAGES = sized(full=1000, short=60)
 KILLS = sized(full=10, short=2)
 SUSPECT = 2  # deaths
-KILLS_IN_A_ROW = 12  # more than one question may die
+KILLS_IN_A_ROW = sized(full=12, short=6)  # more than one question may die
 UNHURRIED = f"echo-{1.5 if FULL else 0.5}"  # so that the kills find something to kill
 CALLERS = 8
 PAUSE_SECONDS = 0.8 if FULL else 0.4  # of each caller
@@ -112,7 +112,8 @@ def test_it_answers_everything_once_however_often_the_worker_dies(
     assert max(next_s, held_s) <= stack.lease + SECONDS_BEYOND_LEASE
 
 
-@pytest.mark.fault(1, "worker kill -9 again and again", long=True)
+@pytest.mark.long
+@pytest.mark.fault(1, "worker kill -9 again and again")
 def test_it_blames_no_question_for_a_worker_that_keeps_dying(
     stack: Stack, provider: Upstream, tell: Tell
 ):
