@@ -8,7 +8,7 @@ import pytest
 
 from bots import feed, ratings
 from tests import factories
-from tests.ddio_api.answers import apart, settle, settled
+from tests.ddio_api.answers import MOMENT_SECONDS, apart, settle, settled
 
 READERS = 2
 WRITERS = 6
@@ -37,6 +37,7 @@ def follow(number_id: int, last: int) -> list[int]:
         page = feed.read(feed.Query(number_id, cursor, limit=5))
         seen += [entry.seq for entry in page.entries]
         cursor = page.next_cursor
+        time.sleep(MOMENT_SECONDS)
     return seen
 
 

@@ -10,7 +10,7 @@ from bots.models import Audience, Follower, Person
 from portal.models import State
 from tests import factories
 from tests.bots import talking
-from tests.ddio_api.answers import PATIENCE_SECONDS, apart
+from tests.ddio_api.answers import MOMENT_SECONDS, PATIENCE_SECONDS, apart
 
 STATES = [state for state in State if state != State.APPROVED]
 
@@ -143,11 +143,13 @@ def test_a_reader_misses_nobody_while_many_follow_at_once(number):
     users = [factories.user() for _ in range(30)]
     read, cursor, deadline = [], 0, time.monotonic() + PATIENCE_SECONDS
     with ThreadPoolExecutor(8) as pool:
-        pool.map(apart(lambda user: followers.follow(number, user)), users)
+        following = pool.map(apart(lambda user: followers.follow(number, user)), users)
         while len(read) < len(users) and time.monotonic() < deadline:
             page = followers.read(number, cursor, 3)
             read += [follower.person_id for follower in page.followers]
             cursor = page.next_cursor
+            time.sleep(MOMENT_SECONDS)
+        list(following)
     assert len(set(read)) == len(read) == followers.count(number) == 30
 
 

@@ -21,6 +21,9 @@ from portal.models import ServiceNumber
 from tests import factories
 
 PATIENCE_SECONDS = 10.0
+# For a thread that reads again and again: without a pause it has the interpreter back before the
+# others wake up, and a statement of theirs takes fifty milliseconds instead of one.
+MOMENT_SECONDS = 0.001
 Result = TypeVar("Result")
 
 
