@@ -24,7 +24,7 @@ from tests.browser.stage import sign_in
 from tests.browser.test_axe import faults
 from tests.platform import Client, Platform, running_platform, wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.browser]
+pytestmark = [pytest.mark.processes, pytest.mark.browser, pytest.mark.looks]
 
 PASSWORD = scene.PASSWORD
 QUESTION = "Tell me a long story about a fox who crosses a river."
