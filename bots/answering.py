@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext_noop
 
-from bots import claims, erasing, faults, plans, settlement
+from bots import claims, erasing, faults, plans, pool, settlement
 from bots.journal import Writer
 from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Status
@@ -26,6 +27,7 @@ T = TypeVar("T")
 AGAIN_SECONDS = (0.2, 0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
 RETRY_BASE_SECONDS = 1.0
 RETRY_SECONDS_AT_MOST = 60.0
+ANSWERED = gettext_noop("answered")  # evidence: kept in English, shown by bots.evidence
 
 
 async def attempt(message: Message, plan: Plan | None, worker: Worker) -> None:
@@ -110,39 +112,51 @@ def retry_delay(fault: ProviderFault, tries: int) -> float | None:
     if tries >= patience:
         return None
     if fault.retry_after is not None:
-        return fault.retry_after if fault.retry_after <= RETRY_SECONDS_AT_MOST else None
+        if fault.retry_after > RETRY_SECONDS_AT_MOST:
+            return None
+        # Not all at once: those who wait for the same key would be refused together again.
+        return min(fault.retry_after * random.uniform(1, 1.25), RETRY_SECONDS_AT_MOST)  # noqa: S311
     doubled = RETRY_BASE_SECONDS * 2 ** (tries - 1)
     return min(doubled, RETRY_SECONDS_AT_MOST) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 async def _try_keys(plan: Plan, worker: Worker) -> Outcome:
     """The first key that answers; before the first token the next one takes over."""
-    last: ProviderFault | None = None
+    met: list[ProviderFault] = []
     for key, endpoint in plan.keys:
+        if wait := pool.seconds_to_wait(key):
+            met.append(ProviderFault(faults.RATE_LIMITED, None, "not asked", wait))
+            continue
         journal = Writer(plan.message.pk, plan.message.attempt)
         try:
             async with worker.desk.places.taken(key):
                 outcome = await _stream(plan, (key, endpoint), journal, worker)
-            if key.status != KeyStatus.VALID:
-                await _keep_verdict(worker, key, KeyStatus.VALID, "answered")
+            if key.status != KeyStatus.VALID or key.failures:
+                await _keep_verdict(worker, key, KeyStatus.VALID, ANSWERED)
             return outcome
         except ProviderFault as fault:
             if fault.key_status:
-                await _keep_verdict(worker, key, fault.key_status, fault.evidence)
+                seen = (fault.key_status, fault.evidence, fault.retry_after)
+                await _keep_verdict(worker, key, *seen)
             if journal.text:
                 raise
-            last = fault
+            met.append(fault)
         finally:
             await journal.close()
-    raise last or ProviderFault(faults.NO_USABLE_KEY, None, "no key")
+    raise _most_hopeful(met)
 
 
-async def _keep_verdict(worker: Worker, key: ApiKey, status: str, evidence: str) -> None:
+def _most_hopeful(met: list[ProviderFault]) -> ProviderFault:
+    """Of what the keys met: the one that is worth the most tries, and then the soonest."""
+    return min(met, key=lambda each: (-faults.FAULTS[each.code].attempts, each.retry_after or 0.0))
+
+
+async def _keep_verdict(worker: Worker, key: ApiKey, *seen: Any) -> None:
     """A verdict is worth less than the answer: a database that is away does not spoil that."""
     try:
-        await worker.database(key.take_verdict, status, evidence)
+        await worker.database(key.take_verdict, *seen)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("verdict_not_kept", key=key.pk, status=status, error=repr(error))
+        logger.warning("verdict_not_kept", key=key.pk, status=seen[0], error=repr(error))
 
 
 async def _stream(

@@ -1,12 +1,12 @@
-"""What a change in portal means for the robots: the handlers of portal's outbox."""
+"""What a change means for the robots and their owners: the handlers of portal's outbox."""
 
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from bots import keys, settlement
-from bots.models import Message
-from portal import moderation, outbox
+from bots import key_notices, keys, settlement
+from bots.models import ApiKey, Message
+from portal import moderation, notices, outbox
 from portal.models import State
 
 AT_ONCE = 100
@@ -15,6 +15,8 @@ AT_ONCE = 100
 def register() -> None:
     outbox.handle(moderation.STATE_CHANGED, withhold_answers)
     outbox.handle(moderation.STATE_CHANGED, forget_keys)
+    outbox.handle(ApiKey.CHANGED, key_notices.tell)
+    notices.announce(key_notices.KINDS, key_notices.in_words)
 
 
 def withhold_answers(payload: dict[str, Any]) -> None:

@@ -40,7 +40,10 @@ class Fault:
 
 FAULTS = {
     NO_USABLE_KEY: Fault(
-        _("The robot has no usable API key. Its owner must bind one that is valid.")
+        _(
+            "The robot is not available: it has no usable API key. Its owner must bind one that is"
+            " valid."
+        )
     ),
     KEY_REFUSED: Fault(_("The provider refused the robot's API key. Its owner must replace it.")),
     NO_ACCESS: Fault(

@@ -1,4 +1,9 @@
-"""Checking a key: one probe of its provider, on the worker's loop, and the verdict kept."""
+"""Checking a key: one probe of its provider, on the worker's loop, and the verdict kept.
+
+Its list of models is asked for first: while that fails, a check costs no tokens. Then the model
+itself is asked for one token, for no list tells of a quota that is used up. So a key that has
+failed costs one token when it comes back, and none before.
+"""
 
 from django.utils.translation import gettext_noop
 
@@ -21,8 +26,10 @@ async def check(key_id: str, worker: Worker) -> None:
             key.end_check, "invalid", gettext_noop("the stored key does not open")
         )
         return
-    verdict = await worker.provider.probe(endpoint)
-    await worker.database(key.end_check, verdict.status, verdict.evidence, verdict.models)
+    verdict = await worker.provider.probe(endpoint, proves=not key.is_built_in)
+    await worker.database(
+        key.end_check, verdict.status, verdict.evidence, verdict.models, verdict.retry_after
+    )
 
 
 def _endpoint(key: ApiKey) -> Endpoint:

@@ -24,6 +24,7 @@ BASE_URLS = [
 URL_LENGTH_AT_MOST = 500
 KEY_LENGTH_AT_MOST = 500
 PRIORITY_AT_MOST = 99
+WEIGHT_AT_MOST = 100
 PROVIDER = "provider"
 KINDS: dict[str, str | Promise] = {
     PROVIDER: gettext_lazy("OpenAI-compatible provider"),
@@ -184,20 +185,30 @@ class EditForm(KeyForm):
         max_value=PRIORITY_AT_MOST,
         help_text=gettext_lazy("Keys are tried in this order, the lowest number first."),
     )
+    weight = forms.IntegerField(
+        label=gettext_lazy("Weight"),
+        min_value=1,
+        max_value=WEIGHT_AT_MOST,
+        help_text=gettext_lazy(
+            "Among keys of the same priority: one of weight 3 is asked three times as often as one"
+            " of weight 1."
+        ),
+    )
     api_key = KeyField(
         required=False,
         help_text=gettext_lazy(
             "Leave it empty to keep the present key. A new base URL needs the key again."
         ),
     )
-    field_order = ["label", "priority", "base_url", "api_key"]
+    field_order = ["label", "priority", "weight", "base_url", "api_key"]
 
     def __init__(self, key: ApiKey, *args: Any, **kwargs: Any) -> None:
-        initial = {"label": key.label, "priority": key.priority, "base_url": key.base_url}
+        kept = ("label", "priority", "weight", "base_url")
+        initial = {name: getattr(key, name) for name in kept}
         super().__init__(key.number, *args, initial=initial, **kwargs)
         self.key = key
         if key.is_built_in:
-            for name in ("priority", "base_url", "api_key"):
+            for name in ("priority", "weight", "base_url", "api_key"):
                 del self.fields[name]
 
     def clean(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The table of a number's keys, as its owner sees it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from bots import keys
 from bots.models import ApiKey, KeyStatus, KeyVerdict, Robot
-from bots.overview import WORKING
+from bots.models.key_status import WORKING
 from portal.models import ServiceNumber, WorkerHeartbeat
 
 LONG_WAIT = timedelta(seconds=20)
@@ -25,6 +25,7 @@ class Row:
 
     `waits_for` is set where its check takes long: FOR_A_WORKER or FOR_THE_PROVIDER. `is_silent` is
     the simulator beside another key, and `wakes_simulator` the key without which it would answer.
+    `shows_turn` says that there are others, so priority and weight mean something.
     """
 
     key: ApiKey
@@ -33,10 +34,16 @@ class Row:
     is_last: bool = False
     is_silent: bool = False
     wakes_simulator: bool = False
+    shows_turn: bool = False
 
     @property
     def is_pending(self) -> bool:
         return self.key.status == KeyStatus.PENDING
+
+    @property
+    def looked_at_again(self) -> datetime | None:
+        """When a key that has failed is checked anew by itself."""
+        return None if self.is_pending else self.key.check_due_at
 
 
 def rows(number: ServiceNumber) -> list[Row]:
@@ -59,6 +66,7 @@ def rows(number: ServiceNumber) -> list[Row]:
             is_last=usable == [key.pk],
             is_silent=key.is_sandbox and bool(real),
             wakes_simulator=real == [key.pk] and len(found) > 1,
+            shows_turn=not key.is_built_in and len(real) > 1,
         )
         for key in found
     ]
@@ -67,8 +75,16 @@ def rows(number: ServiceNumber) -> list[Row]:
 def row(key: ApiKey) -> Row:
     newest = key.verdicts.order_by("-pk").values_list("evidence", flat=True).first()
     waits_for = _reason_to_wait() if _waits_long(key) else ""
-    is_silent = key.is_sandbox and not ApiKey.objects.filter(number=key.number_id).are_simulated()
-    return Row(key, evidence=newest or "", waits_for=waits_for, is_silent=is_silent)
+    bound = ApiKey.objects.filter(number=key.number_id).bound()
+    is_silent = key.is_sandbox and not bound.are_simulated()
+    shows_turn = not key.is_built_in and bound.filter(is_sandbox=False).count() > 1
+    return Row(
+        key,
+        evidence=newest or "",
+        waits_for=waits_for,
+        is_silent=is_silent,
+        shows_turn=shows_turn,
+    )
 
 
 def next_step(number: ServiceNumber) -> str:

@@ -1,7 +1,8 @@
 """Binding API keys, and finding out what they are worth.
 
 `check_due_at` makes the key's own row the queue of record of its checks, as with messages: the
-nudge may be lost and the worker may die, a sweeper finds the row again.
+nudge may be lost and the worker may die, a sweeper finds the row again. A check that its owner
+waits for is one of a `pending` key; one that is to bring a failed key back leaves its verdict be.
 """
 
 import re
@@ -10,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from bots import outbound
-from bots.models import ApiKey, KeyStatus
+from bots.models import ApiKey, KeyStatus, KeyVerdict
 from bots.vault import VaultError
 from portal import audit, nudges, numbers, statements
 from portal.models import ServiceNumber, User
@@ -24,6 +25,7 @@ CHECK_AGAIN_AFTER = timedelta(seconds=30)
 LOCAL = "local"
 SANDBOX = "simulator"
 KEYS_AT_MOST = 20
+VERDICTS_KEPT = 1_000
 _ID = re.compile("[A-Za-z0-9_-]{1,40}")
 
 
@@ -109,6 +111,7 @@ class Edit:
 
     label: str
     priority: int = 0
+    weight: int = 1
     base_url: str = ""
     api_key: str = ""
 
@@ -126,8 +129,8 @@ def edit(key: ApiKey, wanted: Edit, *, actor: User) -> None:
         key.label = wanted.label
         written = ["label"]
         if not key.is_built_in:
-            key.priority = wanted.priority
-            written += ["priority", *_seal_anew(key, wanted)]
+            key.priority, key.weight = wanted.priority, wanted.weight
+            written += ["priority", "weight", *_seal_anew(key, wanted)]
         key.save(update_fields=written)
         after = _facts(key)
         changes = {
@@ -146,7 +149,7 @@ def edit(key: ApiKey, wanted: Edit, *, actor: User) -> None:
 
 
 def _facts(key: ApiKey) -> dict[str, Any]:
-    return {"label": key.label, "priority": key.priority, "base_url": key.base_url}
+    return {name: getattr(key, name) for name in ("label", "priority", "weight", "base_url")}
 
 
 def _seal_anew(key: ApiKey, wanted: Edit) -> list[str]:
@@ -162,7 +165,8 @@ def _seal_anew(key: ApiKey, wanted: Edit) -> list[str]:
         raise BoundAlready(twin)
     key.base_url = base_url
     key.seal(wanted.api_key)
-    return ["base_url", "sealed", "mask"]
+    key.failures, key.rests_until = 0, None  # those were another key's
+    return ["base_url", "sealed", "mask", "failures", "rests_until"]
 
 
 def remove(key: ApiKey, *, actor: User | None, **details: str) -> None:
@@ -177,6 +181,15 @@ def remove_all(number_id: int) -> None:
     """A number that is closed for good needs none of them. It may be asked for more than once."""
     for key in ApiKey.objects.bound().filter(number=number_id).select_related("number"):
         remove(key, actor=None, because="number.close")
+
+
+def forget_verdicts() -> None:
+    """Of each key the newest stay: one that is often too fast changes its verdict often."""
+    counted = KeyVerdict.objects.values("key").annotate(count=Count("pk"))
+    for crowded in counted.filter(count__gt=VERDICTS_KEPT):
+        of_key = KeyVerdict.objects.filter(key=crowded["key"]).order_by("-pk")
+        oldest_kept = of_key.values_list("pk", flat=True)[VERDICTS_KEPT - 1]
+        of_key.order_by().filter(pk__lt=oldest_kept).delete()
 
 
 # Checking -------------------------------------------------------------------------------------

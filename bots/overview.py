@@ -19,12 +19,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from bots import followers
 from bots.models import ApiKey, FeedEntry, KeyStatus, Kind, Message, Robot, Status
+from bots.models.key_status import WORKING
 from portal.models import ServiceNumber, State, User
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 ANSWERS_TIMED = 100
-WORKING = (KeyStatus.VALID, KeyStatus.RATE_LIMITED)  # the latter works again by itself
 ANSWERS_LOOKED_AT = 1000
 
 

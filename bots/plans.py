@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 from django.db import DEFAULT_DB_ALIAS
 
-from bots import context, vault
+from bots import context, pool, vault
 from bots.models import ApiKey, Channel, Message, Prompt, Robot
 from bots.provider import Endpoint, Sampling
 from portal import statements
@@ -26,17 +26,17 @@ class Plan:
     keys: Keys
 
 
-# One statement for a batch: the robots, and with each of them its number's usable keys in the order
-# of ApiKeyQuerySet.usable. By the ORM it would be the dearest step of them all.
+# One statement for a batch: the robots, and with each of them its number's usable keys, those of
+# ApiKeyQuerySet.usable. By the ORM it would be the dearest step of them all.
 _ROBOT = ["number_id", "model", "system_prompt", "temperature", "context_tokens", "answer_tokens"]
 _KEY = ["id", "number_id", "label", "is_local", "is_sandbox", "base_url", "sealed", "status"]
-_KEY += ["checked_at"]
+_KEY += ["checked_at", "priority", "weight", "failures", "rests_until"]  # as the model has them
 _ROBOTS_AND_KEYS = """SELECT {robot}, {key} FROM bots_robot AS robot LEFT JOIN bots_apikey AS k
     ON k.number_id = robot.number_id AND k.removed_at IS NULL AND k.status <> 'invalid'
     AND (NOT k.is_sandbox OR NOT EXISTS (SELECT 1 FROM bots_apikey AS other
         WHERE other.number_id = k.number_id AND other.removed_at IS NULL AND NOT other.is_sandbox))
     WHERE {these}
-    ORDER BY CASE WHEN k.status IN ('valid', 'pending') THEN 0 ELSE 1 END, k.priority, k.created_at
+    ORDER BY k.priority, k.created_at
 """
 
 
@@ -66,7 +66,7 @@ def _plan(message: Message, answering: _Answering, given: Prompt | None) -> Plan
     robot = answering.robot
     endpoints = [
         (key, Endpoint(base_url=base_url, api_key=clear, model=robot.model))
-        for key, base_url, clear in answering.keys
+        for key, base_url, clear in pool.in_turn(answering.keys)
     ]
     turns = context.build(robot, message, given)
     return Plan(message, _sampling(robot, given), turns, endpoints)
@@ -84,9 +84,11 @@ def _answering(number_ids: set[int]) -> dict[int, _Answering]:
         robot = Robot.from_db(DEFAULT_DB_ALIAS, _ROBOT, row[: len(_ROBOT)])
         answering = found.setdefault(robot.pk, _Answering(robot, []))
         if row[len(_ROBOT)] is not None:
-            *facts, checked_at = row[len(_ROBOT) :]
-            facts.append(statements.aware(checked_at))
-            answering.keys += _opened(ApiKey.from_db(DEFAULT_DB_ALIAS, _KEY, facts))
+            facts = dict(zip(_KEY, row[len(_ROBOT) :], strict=True))
+            for time in ("checked_at", "rests_until"):
+                facts[time] = statements.aware(facts[time])
+            key = ApiKey.from_db(DEFAULT_DB_ALIAS, _KEY, list(facts.values()))
+            answering.keys += _opened(key)
     return found
 
 

@@ -20,6 +20,8 @@ from django.utils.translation import gettext_noop
 from bots import outbound
 from bots.provider_faults import (
     FOREIGN_TEXT_AT_MOST,
+    NO_ANSWER,
+    NO_FINISH,
     TROUBLE,
     AnswerTooLongError,
     ProviderFault,
@@ -34,6 +36,8 @@ from bots.provider_faults import (
 __all__ = ["CutShort", "Endpoint", "Provider", "ProviderFault", "Sampling", "Usage", "Verdict"]
 
 PROBE_SECONDS = 20.0
+# For one token of a model that is listed: what takes longer is slow, and says nothing of the key.
+PROOF_SECONDS = 6.0
 TOKENS_AT_MOST = 1_000_000_000  # a count beyond this is a provider's bug, and no database's integer
 MODELS_AT_MOST = 2000
 # Why an answer may end before its end, in the words of OpenAI's `finish_reason`.
@@ -44,6 +48,8 @@ NO_LIST = frozenset({403, 404, 405, 501})
 LISTED = gettext_noop("HTTP 200, models listed")
 IMPOSSIBLE_KEY = gettext_noop("the key is empty or holds impossible characters")
 WANTS_MORE = gettext_noop("the model wants more than one token")
+SLOW = gettext_noop("HTTP 200, models listed; this one takes long to answer")
+CAME_BACK_AT_MOST = 120  # characters of what came back instead of an answer
 _END = object()
 
 
@@ -84,11 +90,12 @@ class Usage:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a key is worth: valid, invalid, no_access, out_of_quota, rate_limited, unreachable."""
+    """What a key is worth, in the words of bots.models.KeyStatus; `retry_after` is in seconds."""
 
     status: str
     models: list[str]
     evidence: str
+    retry_after: float | None = None
 
 
 class _Client(openai.AsyncOpenAI):
@@ -149,7 +156,10 @@ class Provider:
         except TROUBLE as trouble:
             # Once the provider said that it finished, a missing farewell spoils nothing.
             if not reply.is_finished:
-                fault = fault_of(trouble, endpoint.api_key, answering=events is not None)
+                has_begun = events is not None
+                fault = fault_of(
+                    trouble, endpoint.api_key, answering=has_begun, spoke=reply.has_spoken
+                )
         finally:
             if events is not None:
                 await events.close()
@@ -160,21 +170,34 @@ class Provider:
         if reply.usage:
             yield reply.usage
 
-    async def probe(self, endpoint: Endpoint) -> Verdict:
+    async def probe(self, endpoint: Endpoint, *, proves: bool = False) -> Verdict:
         """What the endpoint's key is worth: by its list of models, or else by a one-token call.
 
-        Never raises for a provider's trouble: each trouble is a verdict.
+        The list costs nothing, but says nothing of a quota that is used up: `proves` makes the
+        call all the same. Never raises for a provider's trouble: each trouble is a verdict.
         """
         models: list[str] = []
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 models = await self._listed_models(endpoint)
-                if models and endpoint.model in ("", *models):
+                is_listed = bool(models) and endpoint.model in ("", *models)
+                if is_listed and not (proves and endpoint.model):
                     return Verdict("valid", models, f"{LISTED}: {len(models)}")
-                return Verdict("valid", models, await self._ask_for_one_token(endpoint))
+                if not is_listed:
+                    return Verdict("valid", models, await self._ask_for_one_token(endpoint))
+                return Verdict("valid", models, await self._prove(endpoint))
         except TROUBLE as trouble:
             fault = fault_of(trouble, endpoint.api_key, answering=False)
-        return Verdict(fault.key_status or "unreachable", models, fault.evidence)
+        # What refuses a request that is made by the book (400, 405 …) does not go by that book.
+        status = fault.key_status or "incompatible"
+        return Verdict(status, models, fault.evidence, fault.retry_after)
+
+    async def _prove(self, endpoint: Endpoint) -> str:
+        try:
+            async with asyncio.timeout(PROOF_SECONDS):
+                return await self._ask_for_one_token(endpoint)
+        except TimeoutError:
+            return SLOW
 
     def _client(self, endpoint: Endpoint) -> _Client:
         if not is_possible_key(endpoint.api_key):
@@ -234,7 +257,7 @@ class Provider:
                     return f"HTTP {refusal.status_code}: {WANTS_MORE}"
                 raise
             if not isinstance(reply, dict) or not isinstance(reply.get("choices"), list):
-                raise UnreadableReplyError(gettext_noop("HTTP 200 without an answer in it"))
+                raise UnreadableReplyError(f"{NO_ANSWER}: {str(reply)[:CAME_BACK_AT_MOST]}")
             return gettext_noop("HTTP 200, a one-token call succeeded")
 
 
@@ -292,6 +315,10 @@ class _Reply:
         self.finish_reason = ""
         self.usage: Usage | None = None
 
+    @property
+    def has_spoken(self) -> bool:
+        return self._characters > 0
+
     def deadline(self) -> AbstractAsyncContextManager[asyncio.Timeout]:
         next_by = self._first_by
         if self._has_begun:
@@ -326,7 +353,7 @@ class _Reply:
     def check_finished(self, media_type: str) -> None:
         """Raises UnreadableReplyError; the media type tells a page from a stream that broke."""
         if not self.is_finished:
-            raise UnreadableReplyError(f"the answer ended without a finish ({media_type[:60]})")
+            raise UnreadableReplyError(f"{NO_FINISH}: {media_type[:60]}")
 
 
 def _first_choice(choices: object) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -24,18 +24,25 @@ RETRY_AFTER_AT_MOST = 3600.0
 PIECE = 8  # a word that shares this many characters with the key is struck out
 
 OUT_OF_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-BY_STATUS = {
+TOO_FAST = frozenset({"rate_limit_exceeded", "rate_limit_error"})
+QUOTA_FAULT: tuple[int, str | None] = (71004, "out_of_quota")
+LIMIT_FAULT: tuple[int, str | None] = (71005, "rate_limited")
+ACCESS_FAULT: tuple[int, str | None] = (71003, "no_access")
+BY_STATUS: dict[int, tuple[int, str | None]] = {
     401: (71002, "invalid"),
-    402: (71004, "out_of_quota"),
-    403: (71003, "no_access"),
-    404: (71003, "no_access"),
-    429: (71005, "rate_limited"),
+    402: QUOTA_FAULT,
+    403: ACCESS_FAULT,
+    404: ACCESS_FAULT,
+    408: (71007, "trouble"),
+    429: LIMIT_FAULT,
 }
 # Evidence is kept in English, and shown by bots.evidence.
 NOT_CALLED = gettext_noop("not called")
 NO_CONNECTION = gettext_noop("no connection")
 BROKE_OFF = gettext_noop("the provider broke off with an error")
 UNREADABLE = gettext_noop("unreadable answer")
+NO_FINISH = gettext_noop("the answer ended without a finish")
+NO_ANSWER = gettext_noop("HTTP 200 without an answer in it")
 STEPS: list[tuple[type[BaseException], str]] = [
     (socket.gaierror, gettext_noop("the host name does not resolve")),
     (ssl.SSLCertVerificationError, gettext_noop("the TLS certificate was refused")),
@@ -122,11 +129,19 @@ def said(error: openai.APIError) -> str:
 # Faults ---------------------------------------------------------------------------------------
 
 
-def fault_of(trouble: BaseException, api_key: str, *, answering: bool) -> ProviderFault:
-    """The fault that the trouble amounts to; `answering` once the provider began to answer."""
+def fault_of(
+    trouble: BaseException, api_key: str, *, answering: bool, spoke: bool = False
+) -> ProviderFault:
+    """The fault that the trouble amounts to.
+
+    `answering` once the provider began to answer, `spoke` once there was text: whoever has spoken
+    the protocol and then not is in trouble, not another kind of server.
+    """
     if isinstance(trouble, ProviderFault):
         return trouble
     fault = _guard_fault(trouble) or _status_fault(trouble) or _network_fault(trouble, answering)
+    if spoke and fault.key_status == "incompatible":
+        fault.key_status = "trouble"
     evidence = scrub(fault.evidence, api_key)[:EVIDENCE_AT_MOST]
     return ProviderFault(fault.code, fault.key_status, evidence, fault.retry_after)
 
@@ -147,41 +162,54 @@ def _guard_fault(trouble: BaseException) -> ProviderFault | None:
         if isinstance(cause, ResponseTooLarge | AnswerTooLongError):
             return ProviderFault(71009, None, str(cause))
         if isinstance(cause, ResponseCompressed):
-            return ProviderFault(71008, None, str(cause))
+            return ProviderFault(71008, "incompatible", str(cause))
     return None
 
 
 def _status_fault(trouble: BaseException) -> ProviderFault | None:
     if not isinstance(trouble, openai.APIStatusError):
         return None
-    status, words = trouble.status_code, said(trouble)
-    named = (trouble.code, trouble.type)
-    names = list(dict.fromkeys(name for name in named if isinstance(name, str)))
+    status, words, names = trouble.status_code, said(trouble), _names(trouble)
     code, key_status = BY_STATUS.get(status, (71006, None))
-    if status == 429 and not OUT_OF_QUOTA.isdisjoint(names):
-        code, key_status = BY_STATUS[402]
-    elif status >= 500 or status < 400:
-        key_status = "unreachable"
+    if status == 429:
+        code, key_status = _limit_of(names) or LIMIT_FAULT
+    elif status >= 500:
+        key_status = "trouble"
+    elif status < 400:
+        key_status = "incompatible"  # sent elsewhere: no API does that
     elif status in (400, 422) and UNKNOWN_MODEL.search(f"{trouble.code} {words}"):
-        code, key_status = BY_STATUS[404]
+        code, key_status = ACCESS_FAULT
     request = f" (request {trouble.request_id[:80]})" if trouble.request_id else ""
     evidence = f"HTTP {status} {' '.join(names)[:80]}{request}: {words}"
     return ProviderFault(code, key_status, evidence, retry_after(trouble.response.headers))
 
 
+def _names(error: openai.APIError) -> list[str]:
+    """The words by which the provider names the trouble."""
+    return list(dict.fromkeys(name for name in (error.code, error.type) if isinstance(name, str)))
+
+
+def _limit_of(names: list[str]) -> tuple[int, str | None] | None:
+    """Which limit these words name: a spent quota stays spent, a rate is one of the moment."""
+    if not OUT_OF_QUOTA.isdisjoint(names):
+        return QUOTA_FAULT
+    return None if TOO_FAST.isdisjoint(names) else LIMIT_FAULT
+
+
 def _network_fault(trouble: BaseException, answering: bool) -> ProviderFault:
-    key_status = None if answering else "unreachable"
     timeouts = (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)
     if isinstance(trouble, timeouts):
+        key_status = "trouble" if answering else "unreachable"
         return ProviderFault(71007, key_status, gettext_noop("timed out"))
     if isinstance(trouble, UnreadableReplyError):
-        return ProviderFault(71008, None, str(trouble))
+        return ProviderFault(71008, "incompatible", str(trouble))
     if isinstance(trouble, ValueError | RecursionError):
-        return ProviderFault(71008, None, f"{UNREADABLE}: {type(trouble).__name__}")
+        return ProviderFault(71008, "incompatible", f"{UNREADABLE}: {type(trouble).__name__}")
     if isinstance(trouble, openai.APIError) and not isinstance(trouble, openai.APIConnectionError):
-        return ProviderFault(71006, None, f"{BROKE_OFF}: {said(trouble)}")
+        code, of_key = _limit_of(_names(trouble)) or (71006, "trouble")
+        return ProviderFault(code, of_key, f"{BROKE_OFF}: {said(trouble)}")
     if answering:
-        return ProviderFault(71008, None, gettext_noop("the answer was cut off"))
+        return ProviderFault(71008, "trouble", gettext_noop("the answer was cut off"))
     return ProviderFault(71006, "unreachable", _connection_evidence(trouble))
 
 

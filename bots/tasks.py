@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import shared_task
 
-from bots import chat, erasing, key_checks, worker
+from bots import chat, erasing, key_checks, keys, worker
 from bots.line import Waiting
 from bots.worker import NoWorker
 
@@ -39,3 +39,4 @@ def tidy() -> None:
     chat.forget_idempotency_keys()
     chat.forget_prompts()
     erasing.finish_interrupted()
+    keys.forget_verdicts()

@@ -1,10 +1,11 @@
-"""Telling people what was decided: a notice in the console, and a mail.
+"""Telling people what was decided or has happened: a notice in the console, and a mail.
 
 Both follow from the outbox, which carries out at least once: the notice has a unique key, and each
 mail is an outbox entry of its own, so a mail server that fails half-way repeats one mail at most.
 """
 
 import smtplib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,10 @@ GIVE_UP_AFTER = timedelta(days=3)
 NOBODY = ".invalid"  # RFC 2606: such addresses, the demo number's owner's, reach nobody
 
 
+REASON = _("Reason:")
+SEEN = _("What was seen:")
+
+
 @dataclass(frozen=True)
 class Words:
     """What happened, and what to do on which page."""
@@ -37,6 +42,7 @@ class Words:
     subject: str | Promise
     advice: str | Promise
     page: str = "number"
+    label: str | Promise = REASON
 
 
 WORDS = {
@@ -68,7 +74,45 @@ WORDS = {
         _("“%(name)s” was reinstated"),
         _("It answers again, with everything it had."),
     ),
+    Notice.Kind.KEY_DOWN: Words(
+        _("“%(name)s”: an API key is out of use"),
+        _(
+            "Its other API keys answer meanwhile. It is looked at again and again, and comes back"
+            " by itself."
+        ),
+        "number-keys",
+        SEEN,
+    ),
+    Notice.Kind.ROBOT_DOWN: Words(
+        _("“%(name)s” cannot answer: none of its API keys works"),
+        _(
+            "Until one works, people are told that the robot is not available. Each key is looked"
+            " at again and again, and comes back by itself."
+        ),
+        "number-keys",
+        SEEN,
+    ),
+    Notice.Kind.KEY_BACK: Words(
+        _("“%(name)s”: an API key works again"),
+        _("It answers questions again. There is nothing to do."),
+        "number-keys",
+        SEEN,
+    ),
 }
+
+InWords = Callable[[str], str]
+_in_words: dict[str, InWords] = {}
+
+
+def announce(kinds: Iterable[str], in_words: InWords) -> None:
+    """Name who puts the facts of these kinds' notices into the words of the present language."""
+    _in_words.update(dict.fromkeys(kinds, in_words))
+
+
+def reason_of(kind: str, reason: str) -> str:
+    """A moderator's words as they are; facts in words."""
+    in_words = _in_words.get(kind)
+    return in_words(reason) if in_words else reason
 
 
 def register() -> None:
@@ -85,10 +129,14 @@ def tell(payload: dict[str, Any]) -> None:
     if action == SUBMITTED:
         _tell_moderators(number, payload)
     else:
-        _tell_owner(number, payload)
+        tell_owner(number, payload)
 
 
-def _tell_owner(number: ServiceNumber, payload: dict[str, Any]) -> None:
+def tell_owner(number: ServiceNumber, payload: dict[str, Any]) -> None:
+    """Write down that he is to be told, once for each time `at` which it happened.
+
+    `payload`: `number` (its key), `action` (a Notice.Kind), `reason`, and `at` in ISO 8601.
+    """
     notice = Notice(
         user=number.owner,
         number=number,
@@ -160,7 +208,8 @@ def compose(user: User, number: ServiceNumber, action: str, reason: str) -> Emai
         content = {
             "subject": subject,
             "number": number,
-            "reason": reason,
+            "label": words.label,
+            "reason": reason_of(action, reason),
             "advice": words.advice,
             "link": link,
             "for_moderator": action == SUBMITTED,
@@ -175,6 +224,8 @@ class Told:
 
     notice: Notice
     sentence: str
+    label: str | Promise
+    reason: str
     advice: str | Promise
     link: str
 
@@ -182,7 +233,9 @@ class Told:
 def told(notice: Notice) -> Told:
     words = WORDS[notice.kind]
     sentence = str(words.subject) % {"name": notice.number.name}
-    return Told(notice, sentence, words.advice, reverse(words.page, args=[notice.number.app_id]))
+    reason = reason_of(notice.kind, notice.reason)
+    link = reverse(words.page, args=[notice.number.app_id])
+    return Told(notice, sentence, words.label, reason, words.advice, link)
 
 
 def mark_read(user: User, newest: int | None) -> None:

@@ -2,8 +2,9 @@
 
 What it does is chosen by the *model* of the request (`bots.simulator.behaviours`; any other name
 echoes) and by the API key: one that begins with `sk-bad` is refused, and quoted in the refusal as
-some providers do; one that begins with `sk-nolist` is told that there is no list of models. It
-counts chat calls by `X-Request-ID`. To have one by hand: `manage.py simulator`.
+some providers do; one that begins with `sk-nolist` is told that there is no list of models; of any
+other a test says what it does (`play`). It counts chat calls by `X-Request-ID`. To have one by
+hand: `manage.py simulator`.
 """
 
 import asyncio
@@ -31,6 +32,12 @@ class Upstream:
         with urlopen(f"{self.root}/calls", timeout=5) as answer:
             content: dict[str, Any] = json.load(answer)
         return content
+
+    def play(self, api_key: str, model: str) -> None:
+        """Calls with this key do from now on as that model does; "" mends it."""
+        wanted = json.dumps({"key": api_key, "as": model}).encode()
+        with urlopen(Request(f"{self.root}/keys", data=wanted), timeout=5):
+            pass
 
     def reset(self) -> None:
         with urlopen(Request(f"{self.root}/reset", method="POST"), timeout=5):

@@ -1,7 +1,8 @@
 from bots.models.audience import Audience, Follower, News
 from bots.models.chat import Channel, Conversation, Message, Person, Rating, Status
 from bots.models.feed import FeedCounter, FeedEntry, IdempotencyKey, Kind
-from bots.models.keys import ApiKey, KeyStatus, KeyVerdict
+from bots.models.key_status import KeyStatus
+from bots.models.keys import ApiKey, KeyVerdict
 from bots.models.prompts import Prompt
 from bots.models.robots import Robot
 

@@ -1,6 +1,10 @@
-"""API keys, sealed, with every verdict that was ever given on them."""
+"""API keys, sealed, with every verdict that was ever given on them.
 
-from typing import Any
+A key that fails rests: until then it is asked only after all others of its number, and the longer
+the more often it has failed. Its own row is the queue of record of the checks that bring it back.
+"""
+
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -10,17 +14,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bots import vault
+from bots.models.key_status import (
+    IN_ROTATION,
+    PATIENCE,
+    SOFT,
+    KeyStatus,
+    as_told,
+    rest_seconds,
+)
+from portal import outbox
 from portal.ids import new_key_id
 
-
-class KeyStatus(models.TextChoices):
-    PENDING = "pending", _("checking")
-    VALID = "valid", _("valid")
-    INVALID = "invalid", _("invalid")
-    NO_ACCESS = "no_access", _("no access to the model")
-    OUT_OF_QUOTA = "out_of_quota", _("out of quota")
-    RATE_LIMITED = "rate_limited", _("rate-limited")
-    UNREACHABLE = "unreachable", _("unreachable")
+BUSY_CHECK_AFTER = timedelta(minutes=1)
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -40,16 +45,17 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.bound().filter(models.Q(is_sandbox=False) | ~models.Exists(real))
 
     def usable(self) -> "ApiKeyQuerySet":
-        """In the order in which they are tried. A key without a verdict is tried all the same.
+        """In the order in which they are tried; equals take turns by their weight (`bots.plans`).
 
-        Only a refused key (401) is left out for good; the other troubles pass by themselves, and
-        such keys come last.
+        A key without a verdict is tried all the same. Only a refused key (401) is left out; those
+        in other trouble, and those that rest, come last.
         """
-        trouble = models.Case(
-            models.When(status__in=[KeyStatus.VALID, KeyStatus.PENDING], then=0), default=1
+        asked_first = models.Q(status__in=IN_ROTATION) & (
+            models.Q(rests_until=None) | models.Q(rests_until__lte=timezone.now())
         )
         usable = self.in_charge().exclude(status=KeyStatus.INVALID)
-        return usable.order_by(trouble, "priority", "created_at")
+        rank = models.Case(models.When(asked_first, then=0), default=1)
+        return usable.annotate(rank=rank).order_by("rank", "priority", "created_at")
 
 
 class ApiKey(models.Model):
@@ -73,10 +79,17 @@ class ApiKey(models.Model):
     check_due_at = models.DateTimeField(null=True, editable=False, db_index=True)
     models_listed = models.JSONField(default=list, editable=False)
     priority = models.PositiveSmallIntegerField(default=0)
+    weight = models.PositiveSmallIntegerField(default=1, db_default=1)
+    # In a row; an answer begins anew.
+    failures = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    rests_until = models.DateTimeField(null=True, editable=False)
+    # What its owner was told last: see `as_told`.
+    told = models.CharField(max_length=12, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(default=timezone.now)
     removed_at = models.DateTimeField(null=True, editable=False)
 
     LOCAL_LANE = "local"
+    CHANGED = "key.changed"  # the topic of the outbox under which its owner is told
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -117,40 +130,108 @@ class ApiKey(models.Model):
             return settings.SIMULATOR_URL.rstrip("/"), settings.SIMULATOR_API_KEY
         return self.base_url, vault.unseal(self.sealed, row_id=self.pk, base_url=self.base_url)
 
-    def take_verdict(self, status: str, evidence: str) -> None:
-        """Keep what an answer showed; `evidence` never holds the key.
+    def is_resting(self, now: datetime) -> bool:
+        return self.rests_until is not None and now < self.rests_until
 
-        A check knows better, one that is still to come and one that has come meanwhile.
+    def take_verdict(self, status: str, evidence: str, retry_after: float | None = None) -> None:
+        """Keep what an answer showed; `evidence` never holds the key, `retry_after` is in seconds.
+
+        A check knows better: one that its owner waits for, and one that has come meanwhile.
         """
-        known = ApiKey.objects.filter(check_due_at=None, checked_at=self.checked_at)
-        self._keep_verdict(known, {"status": status}, evidence)
+        known = ApiKey.objects.filter(checked_at=self.checked_at)
+        with transaction.atomic():
+            row = self._locked(known.exclude(status=KeyStatus.PENDING))
+            if row is None:
+                return
+            if status == KeyStatus.VALID:
+                row.failures = 0
+            elif not row.fail(status, retry_after):
+                row.save(update_fields=["failures"])
+                return
+            row.keep(status, evidence)
+        self._become(row)
 
-    def end_check(self, status: str, evidence: str, listed: list[str] | None = None) -> None:
+    def end_check(
+        self,
+        status: str,
+        evidence: str,
+        listed: list[str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         """Keep the verdict of the check that `bots.keys.begin_check` began.
 
         Nobody's any more is that of a check which another was asked for, or begun, after.
         """
-        changes: dict[str, Any] = {"status": status, "check_due_at": None}
-        if listed is not None:
-            changes["models_listed"] = listed
-        begun = ApiKey.objects.filter(check_due_at=self.check_due_at)
-        self._keep_verdict(begun, changes, evidence)
-
-    def _keep_verdict(
-        self, known: models.QuerySet["ApiKey"], changes: dict[str, Any], evidence: str
-    ) -> None:
-        """A verdict on a key that was replaced or removed meanwhile is nobody's either."""
-        changes["checked_at"] = timezone.now()
-        here = known.filter(pk=self.pk, sealed=self.sealed, removed_at=None)
         with transaction.atomic():
-            if not here.update(**changes):
+            row = self._locked(ApiKey.objects.filter(check_due_at=self.check_due_at))
+            if row is None:
                 return
-            if changes["status"] != self.status:
-                self.verdicts.create(
-                    status=changes["status"], evidence=evidence[:500], at=changes["checked_at"]
-                )
-        for name, value in changes.items():
-            setattr(self, name, value)
+            if listed is not None:
+                row.models_listed = listed
+            if status != KeyStatus.VALID:
+                row.fail(status, retry_after, patience=1)
+            elif row.status == KeyStatus.PENDING:
+                row.failures = 0  # otherwise only an answer shows that it is over
+            row.keep(status, evidence)
+        self._become(row)
+
+    def _locked(self, known: models.QuerySet["ApiKey"]) -> "ApiKey | None":
+        """The row, if it is among these. A key that was replaced or removed is nobody's."""
+        same = known.filter(pk=self.pk, sealed=self.sealed, removed_at=None)
+        return same.select_for_update(of=("self",), no_key=True).first()
+
+    def fail(self, status: str, retry_after: float | None, patience: int = PATIENCE) -> bool:
+        """Count a failure, and rest after it; whether this says something of the key by now.
+
+        What fails during its rest was asked for want of others: it makes the rest no longer.
+        """
+        now = timezone.now()
+        if not self.is_resting(now):
+            self.failures += 1
+        if status in SOFT and self.failures < patience:
+            return False
+        if not self.is_resting(now):
+            seconds = rest_seconds(status, self.failures, retry_after)
+            self.rests_until = now + timedelta(seconds=seconds)
+        return True
+
+    def keep(self, status: str, evidence: str) -> None:
+        """The verdict, what it means for the checks to come, and its place in the history."""
+        was, is_first = self.status, self.checked_at is None
+        self.status, self.checked_at = status, timezone.now()
+        if status == KeyStatus.VALID:
+            self.rests_until = None
+        self.check_due_at = self.rests_until
+        if status == KeyStatus.RATE_LIMITED and self.rests_until:
+            self.check_due_at = self.rests_until + BUSY_CHECK_AFTER  # an answer comes before it
+        if status != was:
+            self.verdicts.create(status=status, evidence=evidence[:500], at=self.checked_at)
+        self._tell_owner(evidence, is_watching=was == KeyStatus.PENDING, is_first=is_first)
+        self.save(update_fields=[*_KEPT])
+
+    def _tell_owner(self, evidence: str, *, is_watching: bool, is_first: bool) -> None:
+        """Once for each change; not of what he asked for and sees, nor of the simulator."""
+        telling = as_told(self.status)
+        if telling is None or telling == self.told:
+            return
+        self.told = telling
+        if self.is_sandbox or (is_watching and (is_first or not telling)):
+            return
+        outbox.add(
+            self.CHANGED,
+            key=self.pk,
+            number=self.number_id,
+            status=self.status,
+            evidence=evidence[:500],
+            at=self.checked_at.isoformat() if self.checked_at else "",
+        )
+
+    def _become(self, row: "ApiKey") -> None:
+        for name in _KEPT:
+            setattr(self, name, getattr(row, name))
+
+
+_KEPT = ("status", "checked_at", "check_due_at", "models_listed", "failures", "rests_until", "told")
 
 
 class KeyVerdict(models.Model):

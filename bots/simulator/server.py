@@ -18,6 +18,9 @@ BACKLOG = 4096
 
 BAD_KEY = ("sk-bad", 401, "Incorrect API key provided")
 LISTLESS_KEY = ("sk-nolist", 404, "There is no list for")
+KEYS_PLAYED_AT_MOST = 1_000
+# Troubles of a model or a quota: of those a list of models says nothing.
+OF_CALLS_ALONE = frozenset({"402", "403", "404", "429", "429-quota"})
 
 
 class Simulator:
@@ -34,6 +37,7 @@ class Simulator:
         self.ledger = Ledger(remembered, keeps_last=keeps_last)
         self.models = list(catalogue()) if models is None else models
         self._key_digest = key_digest
+        self._played: dict[str, str] = {}  # a behaviour by the digest of a key
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -45,6 +49,7 @@ class Simulator:
             ("POST", "/v1/chat/completions"): self._complete,
             ("GET", "/calls"): self._tell_calls,
             ("POST", "/reset"): self._reset,
+            ("POST", "/keys"): self._play,
         }
         door = doors.get((request.method, request.path))
         if not door:
@@ -53,7 +58,7 @@ class Simulator:
             await door(call, request)
 
     def _refuses_stranger(self, call: Call, request: "Request") -> bool:
-        digest = hashlib.sha256(request.key.encode()).hexdigest()
+        digest = _digest(request.key)
         if not self._key_digest or hmac.compare_digest(digest, self._key_digest):
             return False
         call.refuse(401, "Incorrect API key provided", "invalid_api_key")
@@ -69,7 +74,24 @@ class Simulator:
         call.refuse(status, f"{message}: {request.key}.", "invalid_api_key")
         return True
 
+    async def _play(self, call: Call, request: "Request") -> None:
+        """From now on calls with this key do as that model does, whatever they ask for."""
+        try:
+            wanted = json.loads(request.body)
+            key, name = str(wanted["key"]), str(wanted["as"])
+        except (ValueError, RecursionError, LookupError, TypeError):
+            call.refuse(400, 'Send {"key": "sk-…", "as": "503"}', "invalid_request_error")
+            return
+        self._played.pop(_digest(key), None)
+        if name and len(self._played) < KEYS_PLAYED_AT_MOST:
+            self._played[_digest(key)] = name
+        call.answer_json({})
+
     async def _list_models(self, call: Call, request: "Request") -> None:
+        played = self._played.get(_digest(request.key), "")
+        if played and played not in OF_CALLS_ALONE:
+            await behaviour(played)(call)
+            return
         for refusal in (BAD_KEY, LISTLESS_KEY):
             if self._refuses_key(call, request, *refusal):
                 return
@@ -97,10 +119,15 @@ class Simulator:
         aborted = True
         try:
             if not self._refuses_key(call, request, *BAD_KEY):
-                await behaviour(str(asked.get("model")))(call)
+                played = self._played.get(_digest(request.key))
+                await behaviour(played or str(asked.get("model")))(call)
             aborted = False
         finally:
             self.ledger.end(aborted=aborted)
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 class Request:

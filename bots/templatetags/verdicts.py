@@ -1,13 +1,12 @@
-"""How the verdict on a key looks: a badge for each, and a sentence on what to do about it."""
+"""How the verdict on a key looks: a badge for each, and the sentence on what to do about it."""
 
 from django import template
-from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext
 
-from bots import evidence
-from bots.models import ApiKey, KeyStatus
+from bots import evidence, verdict_words
+from bots.models import KeyStatus
 from portal.templatetags.shell import badge
 
 register = template.Library()
@@ -20,28 +19,8 @@ KEY_LOOKS = {
     KeyStatus.NO_ACCESS: ("orange", "lock-access"),
     KeyStatus.INVALID: ("red", "key-off"),
     KeyStatus.UNREACHABLE: ("red", "plug-connected-x"),
-}
-ADVICE: dict[str, str | Promise] = {
-    KeyStatus.PENDING: gettext_lazy("We are asking the provider whether the key works."),
-    KeyStatus.VALID: gettext_lazy("The provider accepts it. There is nothing to do."),
-    KeyStatus.RATE_LIMITED: gettext_lazy(
-        "The provider takes no more calls for the moment. The key stays in use; more calls a"
-        " minute are a matter of your plan there."
-    ),
-    KeyStatus.OUT_OF_QUOTA: gettext_lazy(
-        "The quota at the provider is used up. Top it up there, then check again."
-    ),
-    KeyStatus.NO_ACCESS: gettext_lazy(
-        "The provider does not let this key use the robot's model. Choose another model on the"
-        " robot page, or have it enabled at the provider."
-    ),
-    KeyStatus.INVALID: gettext_lazy(
-        "The provider refused the key (401). Make a new key there and bind it here."
-    ),
-    KeyStatus.UNREACHABLE: gettext_lazy(
-        "The provider could not be reached at this base URL. Compare the URL with the provider's"
-        " own page, then check again."
-    ),
+    KeyStatus.TROUBLE: ("red", "server"),
+    KeyStatus.INCOMPATIBLE: ("red", "alert-circle"),
 }
 
 
@@ -66,5 +45,5 @@ def in_words(seen: str) -> str:
 
 
 @register.simple_tag
-def verdict_advice(key: ApiKey) -> str:
-    return str(ADVICE[key.status])
+def verdict_advice(status: str, seen: str = "") -> str:
+    return verdict_words.advice(status, seen)

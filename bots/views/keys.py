@@ -1,5 +1,8 @@
 """The API keys of a number, and their verdicts."""
 
+import re
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,7 +20,8 @@ from portal.access import is_htmx, owner_only, user_of
 from portal.models import ServiceNumber
 from portal.numbers import EditRefused
 
-VERDICTS_SHOWN = 10
+VERDICTS_SHOWN = 20
+_ROW_ID = re.compile("[0-9]{1,18}")
 
 
 def _key(number: ServiceNumber, key_id: str) -> ApiKey:
@@ -91,10 +95,20 @@ def edit(request: HttpRequest, number: ServiceNumber, key_id: str) -> HttpRespon
         "key": key,
         "form": form,
         "base_urls": BASE_URLS,
-        "verdicts": key.verdicts.order_by("-pk")[:VERDICTS_SHOWN],
         "local_model": settings.LOCAL_MODEL_NAME,
+        **_history(key, request.GET.get("before", "")),
     }
     return render(request, "bots/key_edit.html", shown)
+
+
+def _history(key: ApiKey, before: str) -> dict[str, Any]:
+    """A page of the key's verdicts, newest first; `older` is where the next one begins."""
+    verdicts = key.verdicts.order_by("-pk")
+    if _ROW_ID.fullmatch(before):
+        verdicts = verdicts.filter(pk__lt=int(before))
+    rows = list(verdicts[: VERDICTS_SHOWN + 1])
+    older = rows[VERDICTS_SHOWN - 1].pk if len(rows) > VERDICTS_SHOWN else None
+    return {"verdicts": rows[:VERDICTS_SHOWN], "older": older, "before": before}
 
 
 @never_cache

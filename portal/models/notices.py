@@ -18,19 +18,28 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
 
 class Notice(models.Model):
-    """A decision on a number, for its owner. `kind` is the action of the transition."""
+    """A decision on a number, or what befell it, for its owner.
+
+    `kind` is the action of the transition, and what `reason` holds depends on it: a moderator's
+    words, or facts that whoever announced the kind puts into words (`portal.notices`).
+    """
 
     class Kind(models.TextChoices):
         APPROVE = "approve", _("approved")
         REJECT = "reject", _("rejected")
         SUSPEND = "suspend", _("suspended")
         REINSTATE = "reinstate", _("reinstated")
+        KEY_DOWN = "key_down", _("API key out of use")
+        KEY_BACK = "key_back", _("API key back in use")
+        ROBOT_DOWN = "robot_down", _("no usable API key")
+        BUDGET_80 = "budget_80", _("budget 80 percent used")
+        BUDGET_100 = "budget_100", _("budget used up")
 
     user = models.ForeignKey("portal.User", models.CASCADE, related_name="notices")
     number = models.ForeignKey("portal.ServiceNumber", models.CASCADE, related_name="+")
-    kind = models.CharField(_("decision"), max_length=9, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     reason = models.TextField(_("reason"), blank=True)
-    at = models.DateTimeField(_("decided at"))
+    at = models.DateTimeField(_("happened at"))
     created_at = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(_("read at"), null=True)
 

@@ -66,7 +66,7 @@ def ago(moment: datetime | None) -> SafeString:
 def _relative(moment: datetime) -> str:
     now = timezone.now()
     if abs((now - moment).total_seconds()) < 60:
-        return _("just now")
+        return _("just now") if moment <= now else _("in a moment")
     if moment > now:
         return _("in %(span)s") % {"span": timesince(now, moment, depth=1)}
     return _("%(span)s ago") % {"span": timesince(moment, now, depth=1)}

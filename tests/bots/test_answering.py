@@ -151,7 +151,7 @@ def test_what_is_to_be_tried_again_is_tried_when_its_time_has_come(number, upstr
 def test_retry_after_is_honoured_up_to_a_minute():
     patient = ProviderFault(71005, retry_after=7.0, key_status=None, evidence="")
     endless = ProviderFault(71005, retry_after=600.0, key_status=None, evidence="")
-    assert answering.retry_delay(patient, 1) == 7.0
+    assert 7.0 <= (answering.retry_delay(patient, 1) or 0) <= 8.75  # not all who wait at once
     assert answering.retry_delay(endless, 1) is None
 
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from bots import keys
 from bots.key_forms import EditForm
-from bots.models import ApiKey, KeyStatus
+from bots.models import ApiKey, KeyStatus, KeyVerdict
 from portal.models import AuditEntry, State
 from tests import factories
 from tests.bots import talking
@@ -28,16 +28,18 @@ def edit(key: ApiKey) -> str:
 
 
 def change(key: ApiKey, **fields: object) -> dict[str, object]:
-    return {"label": key.label, "priority": 0, "base_url": key.base_url, "api_key": ""} | fields
+    kept = {"label": key.label, "priority": 0, "weight": 1, "base_url": key.base_url}
+    return kept | {"api_key": ""} | fields
 
 
-def test_it_changes_label_and_priority_and_keeps_the_key(as_alice, key):
-    as_alice.post(edit(key), change(key, label="Spare", priority=3))
+def test_it_changes_label_and_turn_and_keeps_the_key(as_alice, key):
+    as_alice.post(edit(key), change(key, label="Spare", priority=3, weight=2))
     key.refresh_from_db()
-    assert (key.label, key.priority, key.status) == ("Spare", 3, KeyStatus.VALID)
+    assert (key.label, key.priority, key.weight) == ("Spare", 3, 2)
+    assert key.status == KeyStatus.VALID
     assert key.open() == (URL, GOOD)
     changes = AuditEntry.objects.get(action="key.edited").details["changes"]
-    assert changes == {"label": ["Main", "Spare"], "priority": [0, 3]}
+    assert changes == {"label": ["Main", "Spare"], "priority": [0, 3], "weight": [1, 2]}
 
 
 def test_a_new_base_url_needs_the_key_again(as_alice, key):
@@ -91,14 +93,34 @@ def test_of_a_part_of_the_platform_only_the_label_changes(as_alice, number, alic
     assert (key.label, key.is_built_in, key.base_url, key.sealed) == ("Demo", True, "", "")
 
 
-def test_the_edit_page_shows_the_last_ten_verdicts(as_alice, key):
-    statuses = [KeyStatus.RATE_LIMITED, KeyStatus.VALID] * 6
-    _all = [key.take_verdict(each, f"seen {at}.") for at, each in enumerate(statuses)]
-    shown = page(as_alice.get(edit(key)))
-    assert "seen 11." in shown
+@pytest.fixture
+def judged(key) -> ApiKey:
+    """So often that its history takes two pages."""
+    statuses = [KeyStatus.RATE_LIMITED, KeyStatus.VALID] * 11
+    rows = [KeyVerdict(key=key, status=each, evidence=f"seen {at}.") for at, each in
+            enumerate(statuses)]  # fmt: skip
+    KeyVerdict.objects.bulk_create(rows)
+    return key
+
+
+def test_the_edit_page_shows_the_newest_verdicts(as_alice, judged):
+    shown = page(as_alice.get(edit(judged)))
+    assert "seen 21." in shown
     assert "seen 2." in shown
     assert "seen 1." not in shown
     assert GOOD not in shown
+
+
+def test_older_verdicts_are_a_page_further(as_alice, judged):
+    oldest_shown = KeyVerdict.objects.get(evidence="seen 2.").pk
+    assert f"?before={oldest_shown}" in page(as_alice.get(edit(judged)))
+    shown = page(as_alice.get(edit(judged), {"before": oldest_shown}))
+    assert ("seen 1." in shown, "seen 0." in shown, "seen 2." in shown) == (True, True, False)
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "\0"])
+def test_a_place_in_the_history_that_is_none_is_the_beginning(as_alice, judged, before):
+    assert "seen 21." in page(as_alice.get(edit(judged), {"before": before}))
 
 
 def test_a_key_that_is_removed_meanwhile_is_not_found(as_alice, key, alice, monkeypatch):

@@ -68,6 +68,8 @@ def test_it_shows_label_url_and_mask_and_never_the_key(as_alice, path, key):
         ("out_of_quota", "Out of quota", "Top it up"),
         ("rate_limited", "Rate-limited", "The key stays in use"),
         ("unreachable", "Unreachable", "Compare the URL"),
+        ("trouble", "Provider trouble", "status page"),
+        ("incompatible", "Not OpenAI-compatible", "often ends in /v1"),
         ("pending", "Checking", "We are asking the provider"),
     ],
 )
@@ -76,6 +78,38 @@ def test_each_verdict_has_its_word_and_what_to_do(as_alice, path, number, status
     shown = page(as_alice.get(path))
     assert f"</svg> {word}</span>" in shown
     assert advice in shown
+
+
+@pytest.mark.parametrize(
+    ("seen", "advice"),
+    [
+        ("no connection: the host name does not resolve", "no host of this name"),
+        ("no connection: the TLS certificate was refused", "certificate is not one"),
+        ("no connection: the TLS handshake failed", "does not speak TLS"),
+        ("no connection: refused", "nothing listens at this port"),
+        ("timed out", "drops the connection"),
+        ("not called: This address is private or reserved.", "may not be called from here"),
+    ],
+)
+def test_what_is_unreachable_says_where_it_broke(as_alice, path, number, seen, advice):
+    key = factories.key(number, URL, status="unreachable")
+    key.verdicts.create(status="unreachable", evidence=seen)
+    assert advice in page(as_alice.get(path))
+
+
+def test_a_failed_key_says_when_it_is_looked_at_again(as_alice, path, number):
+    due_at = timezone.now() + timedelta(minutes=5)
+    factories.key(number, URL, status="trouble", check_due_at=due_at)
+    shown = page(as_alice.get(path))
+    assert "Looked at again:" in shown
+    assert due_at.isoformat(timespec="seconds") in shown
+
+
+def test_priority_and_weight_are_shown_where_there_is_a_choice(as_alice, path, number):
+    factories.key(number, URL, priority=2, weight=5)
+    assert "weight 5" not in page(as_alice.get(path))
+    factories.key(number, URL, "sk-another-1234567890")
+    assert "priority 2, weight 5" in page(as_alice.get(path))
 
 
 def test_it_shows_what_the_provider_said_last(as_alice, path, key):

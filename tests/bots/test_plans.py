@@ -16,8 +16,8 @@ def planned(*messages: Message) -> list[plans.Plan]:
 
 def test_the_keys_are_those_that_are_usable_in_their_order(number):
     for index, status in enumerate([*KeyStatus.values, *KeyStatus.values]):
-        factories.key(number, "https://x.example/v1", status=status, priority=index % 3)
-    ApiKey.objects.filter(status=KeyStatus.VALID, priority=0).update(removed_at=timezone.now())
+        factories.key(number, "https://x.example/v1", status=status, priority=index)
+    ApiKey.objects.filter(status=KeyStatus.VALID, priority=1).update(removed_at=timezone.now())
     [plan] = planned(factories.message(number))
     assert [key.pk for key, _ in plan.keys] == [key.pk for key in number.api_keys.usable()]
 

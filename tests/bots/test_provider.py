@@ -11,6 +11,7 @@ from contextlib import aclosing
 import pytest
 
 from bots.provider import Endpoint, Provider, ProviderFault, Sampling, Usage
+from bots.provider_faults import NO_FINISH
 from tests.upstream import Upstream, running_upstream
 
 pytestmark = pytest.mark.alike
@@ -136,15 +137,15 @@ def test_steady_tokens_are_no_timeout_however_long_the_answer(upstream, settings
         ("429", 71005, "rate_limited"),
         ("429-quota", 71004, "out_of_quota"),
         ("400", 71006, None),
-        ("500", 71006, "unreachable"),
-        ("redirect", 71006, "unreachable"),
+        ("500", 71006, "trouble"),
+        ("redirect", 71006, "incompatible"),
         ("reset", 71006, "unreachable"),
-        ("sse-error", 71006, None),
-        ("cut", 71008, None),
-        ("no-finish", 71008, None),
-        ("html", 71008, None),
-        ("garbage", 71008, None),
-        ("compressed", 71008, None),
+        ("sse-error", 71006, "trouble"),
+        ("cut", 71008, "trouble"),
+        ("no-finish", 71008, "trouble"),
+        ("html", 71008, "incompatible"),
+        ("garbage", 71008, "trouble"),
+        ("compressed", 71008, "incompatible"),
         ("huge", 71009, None),
         ("huge-event", 71009, None),
     ],
@@ -158,7 +159,7 @@ def test_each_trouble_has_its_code_and_its_word_on_the_key(upstream, model, code
 @pytest.mark.parametrize("model", ["hang", "stall", "drip"])
 def test_a_provider_that_stops_or_crawls_is_71007(upstream, impatient, model):
     trouble = fault(upstream, model)
-    assert (trouble.code, trouble.key_status) == (71007, None)
+    assert (trouble.code, trouble.key_status) == (71007, "trouble")
 
 
 def test_a_refused_key_is_71002(upstream):
@@ -178,7 +179,7 @@ def test_evidence_names_status_class_and_request(upstream):
 
 
 def test_a_page_instead_of_a_stream_is_told_by_its_type(upstream):
-    assert "(text/html)" in fault(upstream, "html").evidence
+    assert fault(upstream, "html").evidence == f"{NO_FINISH}: text/html"
 
 
 def test_a_closed_port_is_71006(settings):

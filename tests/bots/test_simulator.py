@@ -228,6 +228,27 @@ def test_the_list_of_models_depends_on_the_key(upstream, key, status):
     assert httpx2.get(f"{upstream.url}/models", headers=headers).status_code == status
 
 
+def test_a_key_does_as_it_is_told_whatever_is_asked(upstream):
+    upstream.play("sk-one", "503")
+    one, two = ({"Authorization": f"Bearer sk-{name}"} for name in ("one", "two"))
+    assert ask(upstream, "instant", headers=one).status_code == 503
+    assert ask(upstream, "instant", headers=two).status_code == 200
+    upstream.play("sk-one", "")
+    assert ask(upstream, "instant", headers=one).status_code == 200
+
+
+@pytest.mark.parametrize(("model", "status"), [("503", 503), ("429-quota", 200)])
+def test_of_a_used_up_quota_the_list_of_models_says_nothing(upstream, model, status):
+    upstream.play("sk-one", model)
+    headers = {"Authorization": "Bearer sk-one"}
+    assert httpx2.get(f"{upstream.url}/models", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b'{"key": "sk-one"}', b"\xff"])
+def test_what_a_key_is_to_do_has_to_be_said(upstream, body):
+    assert httpx2.post(f"{upstream.root}/keys", content=body).status_code == 400
+
+
 def test_where_one_key_is_welcome_all_others_are_not():
     digest = hashlib.sha256(b"sk-ours").hexdigest()
     with running_process(SIMULATOR_KEY_SHA256=digest) as (_process, upstream):
