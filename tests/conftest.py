@@ -22,7 +22,7 @@ from ddio_api import call_log, granting, tokens
 from portal import app_records, nudges, parts, valkey
 from portal.hold import HeldResponse
 from portal.models import ServiceNumber, User
-from tests import emptying, factories
+from tests import cookies, emptying, factories
 from tests.upstream import Upstream, running_upstream
 
 
@@ -65,6 +65,13 @@ def _wait_for_valkey() -> None:
 def quick_emptying() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.empty_database)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signed_cookies() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        cookies.sign(patch)
         yield
 
 

@@ -6,7 +6,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from portal import accounts
+from portal import accounts, sessions
 from portal.models import User
 from portal.templatetags.accounts import browser
 from tests import factories
@@ -43,7 +43,26 @@ def test_the_session_gets_another_id_at_login(person):
     before = client.cookies["sessionid"].value
     client.post("/accounts/login/", {"login": person.email, "password": PASSWORD})
     assert client.cookies["sessionid"].value != before
-    assert not Session.objects.filter(pk=before).exists()
+    assert not Session.objects.filter(pk=sessions.key_in(before)).exists()
+
+
+def test_what_the_database_holds_opens_no_session(person):
+    signed_in(person)
+    stranger = Client()
+    stranger.cookies["sessionid"] = Session.objects.get().session_key
+    assert not is_signed_in(stranger)
+
+
+@pytest.mark.parametrize("change", [lambda cookie: "x" * 32 + cookie[32:], lambda cookie: cookie[:-1]])
+def test_a_signature_that_is_not_ours_opens_none(person, change):
+    client = signed_in(person)
+    client.cookies["sessionid"] = change(client.cookies["sessionid"].value)
+    assert not is_signed_in(client)
+
+
+def test_the_cookie_keeps_what_browsers_need_to_know_of_it(person):
+    given = signed_in(person).cookies["sessionid"]
+    assert (given["httponly"], given["samesite"], given["path"]) == (True, "Lax", "/")
 
 
 @pytest.mark.parametrize(("entry", "lasts"), [({}, True), ({"remember": "on"}, False)])
