@@ -53,7 +53,9 @@ def test_what_the_database_holds_opens_no_session(person):
     assert not is_signed_in(stranger)
 
 
-@pytest.mark.parametrize("change", [lambda cookie: "x" * 32 + cookie[32:], lambda cookie: cookie[:-1]])
+@pytest.mark.parametrize(
+    "change", [lambda cookie: "x" * 32 + cookie[32:], lambda cookie: cookie[:-1]]
+)
 def test_a_signature_that_is_not_ours_opens_none(person, change):
     client = signed_in(person)
     client.cookies["sessionid"] = change(client.cookies["sessionid"].value)
