@@ -3,12 +3,13 @@ from bots.models.chat import Channel, Conversation, Message, Person, Rating, Sta
 from bots.models.feed import FeedCounter, FeedEntry, IdempotencyKey, Kind
 from bots.models.keys import ApiKey, KeyStatus, KeyVerdict
 from bots.models.prompts import Prompt
-from bots.models.robots import Robot
+from bots.models.robots import Configuration, Robot, RobotDraft, RobotVersion
 
 __all__ = [
     "ApiKey",
     "Audience",
     "Channel",
+    "Configuration",
     "Conversation",
     "FeedCounter",
     "FeedEntry",
@@ -23,5 +24,7 @@ __all__ = [
     "Prompt",
     "Rating",
     "Robot",
+    "RobotDraft",
+    "RobotVersion",
     "Status",
 ]
