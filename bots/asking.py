@@ -68,7 +68,7 @@ def ask(door: Door, asked: dict[str, Any]) -> Accepted:
         new_conversation=conversation is None,
         vouched=True,
     )
-    return Accepted(_accepted(question, _limits(door, question)), guest)
+    return Accepted(accept(question, _limits(door, question)), guest)
 
 
 def conversation_of(door: Door, conversation_id: str) -> Conversation | None:
@@ -109,7 +109,8 @@ def _limits(door: Door, question: chat.Question) -> list[quotas.Limit]:
     ]
 
 
-def _accepted(question: chat.Question, limits: list[quotas.Limit]) -> Message:
+def accept(question: chat.Question, limits: list[quotas.Limit]) -> Message:
+    """Within the quotas; what stands against it is raised as Refused, in words."""
     try:
         return quotas.ask(question, *limits)
     except chat.UnknownConversation as error:

@@ -49,12 +49,14 @@ class IdempotencyConflict(Exception):
 class Given:
     """What a caller brings along instead of a conversation; see the model Prompt.
 
-    `request` is all that he sent, in one spelling: it is compared for a repeated key.
+    `request` is all that he sent, in one spelling: it is compared for a repeated key. `robot` is
+    what answers instead of the number's live one.
     """
 
     turns: list[dict[str, str]]
     params: dict[str, Any] = field(default_factory=dict)
     request: str = ""
+    robot: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -219,8 +221,10 @@ def _write(question: Question, person_id: int, place: _Place, now: datetime) -> 
     )
     statements.run_each(_ACCEPT, [_accepted_row(message)])
     if question.given:
-        turns, params = question.given.turns, question.given.params
-        Prompt.objects.create(message=message, turns=turns, params=params)
+        given = question.given
+        Prompt.objects.create(
+            message=message, turns=given.turns, params=given.params, robot=given.robot
+        )
     if question.idempotency_key:
         same = {"number": question.number, "key": question.idempotency_key}
         stale = IdempotencyKey.objects.filter(created_at__lte=now - IDEMPOTENCY_KEPT, **same)

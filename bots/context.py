@@ -8,7 +8,7 @@ that).
 
 from collections.abc import Iterable
 
-from bots.models import Message, Prompt, Robot
+from bots.models import Configuration, Message, Prompt
 from portal import statements
 
 TURN_OVERHEAD = 8
@@ -23,7 +23,7 @@ def estimate_tokens(text: str) -> int:
     return ascii_count // 4 + (len(text) - ascii_count) + 1
 
 
-def build(robot: Robot, message: Message, given: Prompt | None = None) -> list[Turn]:
+def build(robot: Configuration, message: Message, given: Prompt | None = None) -> list[Turn]:
     """The chat messages for the provider; the question itself is always among them."""
     fixed = [_turn("system", robot.system_prompt)] if robot.system_prompt else []
     if given is None:

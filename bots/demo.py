@@ -4,8 +4,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext, gettext_noop
 
-from bots import keys
-from bots.models import Robot
+from bots import keys, robots
 from portal import moderation, numbers
 from portal.models import ServiceNumber, User
 
@@ -35,16 +34,16 @@ def ensure_demo_number() -> ServiceNumber:
         number = numbers.create(
             owner, NAME, actor=None, introduction=INTRODUCTION, handle=numbers.DEMO_HANDLE
         )
-        Robot.objects.create(
-            number=number,
-            model=settings.LOCAL_MODEL_NAME,
-            system_prompt=SYSTEM_PROMPT,
-            greeting=GREETING,
-            suggested_questions=QUESTIONS,
-            guests_allowed=True,
-            context_tokens=CONTEXT_TOKENS,
-            answer_tokens=ANSWER_TOKENS,
-        )
+        told = {
+            "model": settings.LOCAL_MODEL_NAME,
+            "system_prompt": SYSTEM_PROMPT,
+            "greeting": GREETING,
+            "suggested_questions": QUESTIONS,
+            "guests_allowed": True,
+            "context_tokens": CONTEXT_TOKENS,
+            "answer_tokens": ANSWER_TOKENS,
+        }
+        robots.save(number, told, actor=None)
         keys.bind(number, keys.LOCAL, "", actor=None, label="Local model")
         moderation.move(number, moderation.SUBMIT, actor=None)
         moderation.move(number, moderation.APPROVE, actor=None)

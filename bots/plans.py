@@ -7,7 +7,7 @@ import structlog
 from django.db import DEFAULT_DB_ALIAS
 
 from bots import context, pool, vault
-from bots.models import ApiKey, Channel, Message, Prompt, Robot
+from bots.models import ApiKey, Channel, Configuration, Message, Prompt, Robot
 from bots.provider import Endpoint, Sampling
 from portal import statements
 
@@ -27,10 +27,11 @@ class Plan:
 
 
 # One statement for a batch: the robots, and with each of them its number's usable keys, those of
-# ApiKeyQuerySet.usable. By the ORM it would be the dearest step of them all.
-_ROBOT = ["number_id", "model", "system_prompt", "temperature", "context_tokens", "answer_tokens"]
+# ApiKeyQuerySet.usable. By the ORM it would be the dearest step of them all. `from_db` takes the
+# columns in the order of the model's fields.
+_ROBOT = ["model", "system_prompt", "temperature", "context_tokens", "answer_tokens", "number_id"]
 _KEY = ["id", "number_id", "label", "is_local", "is_sandbox", "base_url", "sealed", "status"]
-_KEY += ["checked_at", "priority", "weight", "failures", "rests_until"]  # as the model has them
+_KEY += ["checked_at", "priority", "weight", "failures", "rests_until"]
 _ROBOTS_AND_KEYS = """SELECT {robot}, {key} FROM bots_robot AS robot LEFT JOIN bots_apikey AS k
     ON k.number_id = robot.number_id AND k.removed_at IS NULL AND k.status <> 'invalid'
     AND (NOT k.is_sandbox OR NOT EXISTS (SELECT 1 FROM bots_apikey AS other
@@ -51,7 +52,8 @@ class _Answering:
 def make_all(messages: Collection[Message]) -> list[Plan]:
     """A plan for each of these."""
     answering = _answering({message.number_id for message in messages})
-    # Whoever asks at the OpenAI door brings his own turns, in a trial, too.
+    # Whoever asks at the OpenAI door brings his own turns, in a trial, too; the trial of a draft
+    # brings its robot.
     may_have = [each.pk for each in messages if each.channel in (Channel.OPENAI, Channel.SANDBOX)]
     given = Prompt.objects.in_bulk(may_have) if may_have else {}
     return [
@@ -63,7 +65,7 @@ def make_all(messages: Collection[Message]) -> list[Plan]:
 
 
 def _plan(message: Message, answering: _Answering, given: Prompt | None) -> Plan:
-    robot = answering.robot
+    robot = given.answering(answering.robot) if given else answering.robot
     endpoints = [
         (key, Endpoint(base_url=base_url, api_key=clear, model=robot.model))
         for key, base_url, clear in pool.in_turn(answering.keys)
@@ -101,7 +103,7 @@ def _opened(key: ApiKey) -> list[tuple[ApiKey, str, str]]:
         return []
 
 
-def _sampling(robot: Robot, given: Prompt | None) -> Sampling:
+def _sampling(robot: Configuration, given: Prompt | None) -> Sampling:
     """The robot's, unless the caller chose: he may shorten the answer, not lengthen it."""
     chosen = {"temperature": robot.temperature} | (given.params if given else {})
     limits = [chosen.get("max_tokens"), robot.answer_tokens]

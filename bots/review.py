@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bots import robots
+from bots.differences import Change
 from bots.models import ApiKey, Channel, Message, Person, Robot
-from bots.review_changes import Change, changed_fields, changes_since
+from bots.review_changes import changed_fields, changes_since
 from portal import names
 from portal.categories import category_label
 from portal.models import AuditEntry, ServiceNumber, State, User
@@ -35,6 +36,7 @@ DEEDS: dict[str, str | Promise] = {
     "number.reinstate": gettext_lazy("reinstated"),
     "number.close": gettext_lazy("closed"),
     "robot.edit": gettext_lazy("robot changed"),
+    "robot.rollback": gettext_lazy("robot back to an earlier version"),
     "person.erased": gettext_lazy("a person's conversations erased"),
     "key.bound": gettext_lazy("API key bound"),
     "key.edited": gettext_lazy("API key changed"),

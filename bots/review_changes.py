@@ -1,41 +1,30 @@
 """What an owner changed of a number and its robot, read back from the audit trail."""
 
-import difflib
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from bots import differences
+from bots.differences import Change
 from bots.models import Robot
 from portal.models import AuditEntry, ServiceNumber
 
-EDITS = {"number.edit": ServiceNumber, "robot.edit": Robot}
-LINES_COMPARED = 1_000
-LINES_AROUND = 2
-OMITTED = "…"
+Edited = type[ServiceNumber] | type[Robot]
+Place = tuple[Edited, str]  # a field, whichever deed changed it
 
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a text before and after; `sign` is `+`, `-`, a space, or `…` for a gap."""
-
-    sign: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Change:
-    label: str | Promise
-    lines: list[Line]
+EDITS: dict[str, Edited] = {
+    "number.edit": ServiceNumber,
+    "robot.edit": Robot,
+    "robot.rollback": Robot,
+}
 
 
 def changed_fields(entry: AuditEntry) -> list[str]:
     changes = _changes(entry.action, entry.details)
-    return sorted(str(_label(entry.action, name)) for name, _old, _new in changes)
+    return sorted(str(_label(EDITS[entry.action], name)) for name, _old, _new in changes)
 
 
 def changes_since(decision: AuditEntry) -> list[Change]:
@@ -46,29 +35,27 @@ def changes_since(decision: AuditEntry) -> list[Change]:
     edits = AuditEntry.objects.filter(
         number=decision.number_id, action__in=EDITS, pk__gt=decision.pk
     ).order_by("pk")
-    first: dict[tuple[str, str], Any] = {}
-    last: dict[tuple[str, str], Any] = {}
+    first: dict[Place, Any] = {}
+    last: dict[Place, Any] = {}
     for action, details in edits.values_list("action", "details").iterator():
         for name, old, new in _changes(action, details):
-            first.setdefault((action, name), old)
-            last[action, name] = new
+            first.setdefault((EDITS[action], name), old)
+            last[EDITS[action], name] = new
     now = last | _as_it_is(decision, last)
     return [
-        Change(_label(*place), list(_lines(_words(place[1], old), _words(place[1], now[place]))))
+        differences.change(_label(*place), _shown(place[1], old), _shown(place[1], now[place]))
         for place, old in first.items()
         if old != now[place]
     ]
 
 
-def _as_it_is(
-    decision: AuditEntry, places: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], Any]:
+def _as_it_is(decision: AuditEntry, places: Iterable[Place]) -> dict[Place, Any]:
     """What stands in the rows, whoever wrote it there, of the fields that they have."""
-    rows = {
-        action: model._default_manager.filter(pk=decision.number_id).values().first() or {}  # noqa: SLF001
-        for action, model in EDITS.items()
+    rows: dict[Edited, Mapping[str, Any]] = {
+        model: model._default_manager.filter(pk=decision.number_id).values().first() or {}  # noqa: SLF001
+        for model in set(EDITS.values())
     }
-    return {(action, name): rows[action][name] for action, name in places if name in rows[action]}
+    return {(model, name): rows[model][name] for model, name in places if name in rows[model]}
 
 
 def _changes(action: str, details: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -82,40 +69,15 @@ def _changes(action: str, details: dict[str, Any]) -> Iterator[tuple[str, Any, A
             yield name, change[0], change[1]
 
 
-def _label(action: str, name: str) -> str | Promise:
+def _label(model: Edited, name: str) -> str | Promise:
     if name == "avatar_digest":
         return _("avatar")
     try:
-        field = EDITS[action]._meta.get_field(name)  # noqa: SLF001  (a public interface)
+        field = model._meta.get_field(name)  # noqa: SLF001  (a public interface)
     except FieldDoesNotExist:
         return name
     return getattr(field, "verbose_name", name)
 
 
-def _words(name: str, value: Any) -> str:
-    if value is None or value == "":
-        return ""
-    if name == "avatar_digest":
-        return _("a picture")
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, list):
-        return "\n".join(str(each) for each in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _lines(old: str, new: str) -> Iterator[Line]:
-    before, now = old.splitlines(), new.splitlines()
-    if len(before) + len(now) > LINES_COMPARED:
-        yield from (Line("-", old), Line("+", new))  # comparing takes a square of the lines
-        return
-    groups = difflib.SequenceMatcher(a=before, b=now).get_grouped_opcodes(LINES_AROUND)
-    for nth, group in enumerate(groups):
-        if nth:
-            yield Line(OMITTED, "")
-        for tag, old_start, old_end, new_start, new_end in group:
-            if tag == "equal":
-                yield from (Line(" ", text) for text in before[old_start:old_end])
-            else:
-                yield from (Line("-", text) for text in before[old_start:old_end])
-                yield from (Line("+", text) for text in now[new_start:new_end])
+def _shown(name: str, value: Any) -> Any:
+    return _("a picture") if name == "avatar_digest" and value else value

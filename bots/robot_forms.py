@@ -8,7 +8,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from bots.models import Robot
+from bots.chat import QUESTION_LENGTH_AT_MOST
+from bots.chat_forms import Text
+from bots.models.robots import NOTE_LENGTH_AT_MOST, Settings
 from bots.robots import SUGGESTIONS_AT_MOST
 from portal.fields import LinesField
 
@@ -42,7 +44,7 @@ class QuestionsField(LinesField):
 
 
 class RobotForm(forms.Form):
-    """The robot's own fields; `save` lies in bots.robots, with the audit trail."""
+    """The robot's own fields, or its draft's; they are saved by bots.robots."""
 
     use_required_attribute = False
     model = forms.CharField(
@@ -105,9 +107,19 @@ class RobotForm(forms.Form):
         help_text=gettext_lazy("The most tokens that an answer may take. Empty: the model's own."),
     )
 
-    def __init__(self, robot: Robot, data: QueryDict | None = None) -> None:
-        initial = {name: getattr(robot, name) for name in self.base_fields}
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        max_length=NOTE_LENGTH_AT_MOST,
+        required=False,
+        help_text=gettext_lazy("Why you change it: for the list of versions, which only you see."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, shown: Settings, data: QueryDict | None = None) -> None:
+        initial = {name: getattr(shown, name, "") for name in self.base_fields}
         super().__init__(data, initial=initial)
+        if shown._state.adding:  # noqa: SLF001  (documented)
+            del self.fields["note"]  # of a first version nobody asks why
         sentence = _(
             "Anybody with the link may ask without an account, up to %(count)d questions a day"
             " each. Your API keys pay for it."
@@ -119,8 +131,31 @@ class RobotForm(forms.Form):
         """Such an error must not hide in the part that is folded."""
         return any(name in self.errors for name in ADVANCED)
 
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What is to be set of the robot."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "note"}
+
+    @property
+    def why(self) -> str:
+        return str(self.cleaned_data.get("note", ""))
+
     def clean_model(self) -> str:
         model = str(self.cleaned_data["model"])
         if not model.isprintable():
             raise forms.ValidationError(_("The name holds invisible characters. Type it again."))
         return model
+
+
+class TrialForm(forms.Form):
+    """What both are asked: the live robot, and the draft beside it."""
+
+    use_required_attribute = False
+    message = Text(
+        label=gettext_lazy("Question"),
+        at_most=QUESTION_LENGTH_AT_MOST,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, asked: str = "") -> None:
+        super().__init__(data, initial={"message": asked})

@@ -2,7 +2,18 @@
 
 from django.urls import include, path
 
-from bots.views import chat, chat_messages, chat_news, console, feedback, keys, review, robot
+from bots.views import (
+    chat,
+    chat_messages,
+    chat_news,
+    console,
+    feedback,
+    keys,
+    review,
+    robot,
+    robot_trial,
+    robot_versions,
+)
 
 number = [
     path("", console.overview, name="number"),
@@ -12,6 +23,13 @@ number = [
     path("keys/<str:key_id>/check/", keys.check, name="key-check"),
     path("keys/<str:key_id>/remove/", keys.remove, name="key-remove"),
     path("robot/", robot.robot, name="number-robot"),
+    path("robot/publish/", robot.publish, name="robot-publish"),
+    path("robot/discard/", robot.discard, name="robot-discard"),
+    path("robot/try/", robot_trial.try_beside, name="robot-try"),
+    path("robot/try/<str:message_id>/", robot_trial.trial, name="robot-trial"),
+    path("robot/versions/", robot_versions.versions, name="robot-versions"),
+    path("robot/versions/<str:no>/", robot_versions.version, name="robot-version"),
+    path("robot/versions/<str:no>/live/", robot_versions.roll_back, name="robot-rollback"),
     path("feedback/", feedback.feedback, name="number-feedback"),
 ]
 

@@ -4,12 +4,13 @@ from bots.models.feed import FeedCounter, FeedEntry, IdempotencyKey, Kind
 from bots.models.key_status import KeyStatus
 from bots.models.keys import ApiKey, KeyVerdict
 from bots.models.prompts import Prompt
-from bots.models.robots import Robot
+from bots.models.robots import Configuration, Robot, RobotDraft, RobotVersion
 
 __all__ = [
     "ApiKey",
     "Audience",
     "Channel",
+    "Configuration",
     "Conversation",
     "FeedCounter",
     "FeedEntry",
@@ -24,5 +25,7 @@ __all__ = [
     "Prompt",
     "Rating",
     "Robot",
+    "RobotDraft",
+    "RobotVersion",
     "Status",
 ]

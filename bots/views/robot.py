@@ -1,4 +1,7 @@
-"""The robot of a number: model, prompt, greeting, guests."""
+"""The robot of a number: model, prompt, greeting, guests; what is live, and the draft."""
+
+from collections.abc import Callable
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -6,9 +9,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from bots import robots
+from bots import robots, versions
+from bots.models import ApiKey, Robot, RobotDraft
 from bots.robot_forms import RobotForm
 from bots.simulator import behaviours
 from portal.access import owner_only, user_of
@@ -23,25 +27,52 @@ def robot(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
     listed = robots.models_of(bound)
     is_simulated = robots.are_simulated(bound)
     robot = robots.robot_of(number, listed, is_simulated=is_simulated)
-    form = RobotForm(robot, request.POST if request.method == "POST" else None)
+    draft = RobotDraft.objects.filter(number=number).select_related("saved_by").first()
+    shown = draft if draft and "draft" in request.GET else robot
+    form = RobotForm(shown, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         try:
-            saved = robots.save(number, form.cleaned_data, actor=user_of(request))
+            return _keep(request, number, form, bound)
         except EditRefused as refusal:
             form.add_error(None, str(refusal))
-        else:
-            is_fine = is_simulated or not listed or saved.model in listed
-            _tell(request, number, is_listed=is_fine)
-            return redirect("number-robot", number.app_id)
-    shown = {
+    context = {
         "number": number,
         "form": form,
         "models": listed,
         "has_keys": bool(bound),
         "is_simulated": is_simulated,
         "simulated": simulated_models() if is_simulated else [],
+        **_around(number, robot, draft),
+        "shows_draft": shown is draft,
     }
-    return render(request, "bots/robot.html", shown)
+    return render(request, "bots/robot.html", context)
+
+
+def _around(number: ServiceNumber, robot: Robot, draft: RobotDraft | None) -> dict[str, Any]:
+    """What is live, and what waits beside it."""
+    is_live = Robot.objects.filter(number=number).exists()
+    return {
+        "live": number.versions.select_related("published_by").live(),
+        "is_live": is_live,
+        "draft": draft,
+        "differing": versions.differing(robot, draft) if draft and is_live else [],
+    }
+
+
+def _keep(
+    request: HttpRequest, number: ServiceNumber, form: RobotForm, bound: list[ApiKey]
+) -> HttpResponse:
+    """Live at once, or as the draft, whichever button was pressed."""
+    actor = user_of(request)
+    page = reverse("number-robot", args=[number.app_id])
+    if request.POST.get("as") == "draft":
+        robots.keep_draft(number, form.wanted, actor=actor, note=form.why)
+        messages.success(request, _("The draft is saved. People still get the live version."))
+        return redirect(f"{page}?draft")
+    saved = robots.save(number, form.wanted, actor=actor, note=form.why)
+    tell_live(request, number, _("The robot is saved."))
+    warn_of_model(request, saved.model, bound)
+    return redirect(page)
 
 
 def simulated_models() -> list[tuple[str, str]]:
@@ -49,16 +80,55 @@ def simulated_models() -> list[tuple[str, str]]:
     return [(name, _(sentence)) for name, sentence in behaviours.catalogue().items()]
 
 
-def _tell(request: HttpRequest, number: ServiceNumber, *, is_listed: bool) -> None:
+def tell_live(request: HttpRequest, number: ServiceNumber, sentence: str) -> None:
     link = format_html(
         '{} <a class="alert-link" href="{}">{}</a>',
-        _("The robot is saved."),
+        sentence,
         reverse("chat", args=[number.handle]),
         _("Try it in the chat"),
     )
     messages.success(request, link)
-    if not is_listed:
+
+
+def warn_of_model(request: HttpRequest, model: str, bound: list[ApiKey]) -> None:
+    if not robots.is_listed(bound, model):
         messages.warning(
             request,
             _("None of your API keys lists this model. Look at their verdicts in a moment."),
         )
+
+
+@require_POST
+@owner_only
+def publish(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
+    """The draft is live, in one click."""
+
+    def do() -> None:
+        seen = request.POST.get("seen", "")
+        version = robots.publish_draft(number, seen, actor=user_of(request))
+        sentence = _("Version %(no)d is live.") % {"no": version.no}
+        tell_live(request, number, sentence)
+        warn_of_model(request, version.model, list(number.api_keys.bound()))
+
+    return _unless_refused(request, number, do)
+
+
+@require_POST
+@owner_only
+def discard(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
+    def do() -> None:
+        robots.discard_draft(number, request.POST.get("seen", ""))
+        messages.success(request, _("The draft is thrown away. The live version is what it was."))
+
+    return _unless_refused(request, number, do)
+
+
+def _unless_refused(
+    request: HttpRequest, number: ServiceNumber, do: Callable[[], None]
+) -> HttpResponse:
+    """Back to the page, where it is said why nothing was done."""
+    try:
+        do()
+    except (EditRefused, robots.DraftRefused) as refusal:
+        messages.error(request, str(refusal))
+    return redirect("number-robot", number.app_id)

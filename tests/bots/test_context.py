@@ -7,6 +7,10 @@ from bots.settlement import Outcome
 from tests import factories
 
 
+def turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
 def answered(number, question: str, answer: str) -> None:
     claimed = claims.claim(factories.message(number, question).pk, "w1")
     settlement.settle(claimed, Outcome(Status.DONE, answer=answer))
@@ -36,6 +40,48 @@ def test_it_leaves_out_the_oldest_turns_whole(number):
     assert [turn["content"] for turn in turns] == ["Be brief.", "Two?", "2", "Three?"]
 
 
+def shown(number, text: str, room: int) -> list[str]:
+    """What a question is sent with where there is so much room for the earlier turns."""
+    fixed = context._size([turn("system", "Be brief."), turn("user", text)])
+    number.robot.context_tokens = fixed + room
+    turns = context.build(number.robot, factories.message(number, text))
+    return [each["content"] for each in turns]
+
+
+def test_a_turn_is_there_whole_or_not_at_all(number):
+    answered(number, "Two?", "2 " * 40)
+    whole = context._size([turn("user", "Two?"), turn("assistant", "2 " * 40)])
+    assert shown(number, "Three?", whole - 1) == ["Be brief.", "Three?"]
+    assert shown(number, "Four?", whole) == ["Be brief.", "Two?", "2 " * 40, "Four?"]
+
+
+def test_what_is_older_than_a_turn_left_out_is_left_out_too(number):
+    answered(number, "One?", "1")
+    answered(number, "Two?", "2 " * 400)
+    answered(number, "Three?", "3")
+    assert shown(number, "Four?", 100) == ["Be brief.", "Three?", "3", "Four?"]
+
+
+def test_of_a_chinese_conversation_the_newest_turns_stay(number):
+    for nth in "一二三":
+        answered(number, f"第{nth}个问题是什么？", f"第{nth}个回答。")
+    turns = [turn("user", "第三个问题是什么？"), turn("assistant", "第三个回答。")]
+    room = 2 * context._size(turns)
+    assert shown(number, "还有呢？", room)[1:-1] == [
+        "第二个问题是什么？",
+        "第二个回答。",
+        "第三个问题是什么？",
+        "第三个回答。",
+    ]
+    assert shown(number, "然后呢？", room - 1)[1:-1] == ["第三个问题是什么？", "第三个回答。"]
+
+
+def test_the_question_is_there_however_long_it_is(number):
+    answered(number, "One?", "1")
+    question = "为什么？" * 500
+    assert shown(number, question, -1_000) == ["Be brief.", question]
+
+
 def test_it_leaves_out_answers_that_failed(number):
     claimed = claims.claim(factories.message(number, "One?").pk, "w1")
     settlement.settle(claimed, settlement.failure(71006))
@@ -49,10 +95,6 @@ def test_chinese_counts_a_token_a_character():
 
 
 # What a caller gave instead ---------------------------------------------------------------------
-
-
-def turn(role: str, content: str) -> dict[str, str]:
-    return {"role": role, "content": content}
 
 
 def given(number, *turns) -> list[str]:

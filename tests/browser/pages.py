@@ -10,7 +10,10 @@ from django.urls import reverse
 
 @dataclass(frozen=True)
 class Page:
-    """`arguments` name what `scene.populate` has made; other words stand for themselves."""
+    """`arguments` name what `scene.populate` has made; other words stand for themselves.
+
+    So do the names in braces of a `query`.
+    """
 
     name: str  # of the picture, and of the test
     route: str
@@ -23,7 +26,7 @@ class Page:
         if self.path:
             return self.path
         given = {key: scene.get(word, word) for key, word in self.arguments.items()}
-        return reverse(self.route, kwargs=given) + self.query
+        return reverse(self.route, kwargs=given) + self.query.format(**scene)
 
 
 def of_number(name: str, route: str, key: str = "main", query: str = "", **more: str) -> Page:
@@ -100,6 +103,14 @@ CONSOLE = [
     of_number("robot", "number-robot"),
     of_number("robot-simulated", "number-robot", "simulated"),
     Page("robot-bare", "number-robot", "moderator", {"app_id": "bare"}),
+    of_number("robot-draft", "number-robot", query="?draft"),
+    of_number("robot-versions", "robot-versions"),
+    Page("robot-versions-empty", "robot-versions", "moderator", {"app_id": "bare"}),
+    of_number("robot-version", "robot-version", no="3"),
+    of_number("robot-version-live", "robot-version", no="4"),
+    of_number("robot-try", "robot-try"),
+    of_number("robot-try-answered", "robot-try", query="?live={trial_live}&draft={trial_draft}"),
+    of_number("robot-try-nothing", "robot-try", "draft"),
     of_number("feedback", "number-feedback"),
     of_number("feedback-disliked", "number-feedback", query="?rating=dislike"),
     of_number("feedback-nothing", "number-feedback", query="?openID=nobody&rating=like"),
@@ -157,6 +168,9 @@ NO_PAGE = {
     "address-remove": "a change",
     "key-check": "a change",
     "key-remove": "a change",
+    "robot-publish": "a change",
+    "robot-discard": "a change",
+    "robot-rollback": "a change",
     "review-decide": "a change",
     "chat-ask": "a change",
     "chat-stop": "a change",
@@ -164,6 +178,7 @@ NO_PAGE = {
     "chat-follow": "a change",
     "chat-news-seen": "a change",
     "key-row": "a part of number-keys",
+    "robot-trial": "a part of robot-try",
     "chat-message": "a part of chat-conversation",
     "chat-stream": "a stream of events",
     "avatar": "a picture",

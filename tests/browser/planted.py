@@ -9,7 +9,7 @@ from itertools import count
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
-from bots import followers, ratings, settlement
+from bots import beside, followers, ratings, robots, settlement
 from bots.models import (
     ApiKey,
     Channel,
@@ -19,6 +19,8 @@ from bots.models import (
     News,
     Person,
     Robot,
+    RobotDraft,
+    RobotVersion,
     Status,
 )
 from ddio_api.models import Call
@@ -43,6 +45,7 @@ def build(provider_url: str) -> dict[str, str]:
         _hostile(mallory, name, provider_url)
     shown = _hostile(alice, short(60)[0], provider_url)
     messages = _conversation(shown, alice, Channel.WEB)
+    made_versions = _versions(shown, alice)
     _strangers(shown)
     _news(shown, alice)
     keys = _keys(shown, provider_url)
@@ -56,6 +59,7 @@ def build(provider_url: str) -> dict[str, str]:
     suspended = _hostile(alice, short(60)[2], provider_url)
     moderation.move(suspended, moderation.SUSPEND, actor=moderator, reason=EVERYTHING)
     made = scene.names_of("hostile", shown, messages) | {"hostile.key": keys[0].pk}
+    made |= made_versions
     made |= scene.names_of("hostile.waiting", waiting, [])
     return made | scene.names_of("hostile.suspended", suspended, [])
 
@@ -95,6 +99,20 @@ def _conversation(made: ServiceNumber, user: User, channel: str) -> list[Message
         messages.append(scene.said(made, person, channel, payload, told))
         ratings.rate(messages[-1], "dislike", payload)
     return messages
+
+
+def _versions(made: ServiceNumber, user: User) -> dict[str, str]:
+    """Each note of a version, its prompt and model; a draft, and two answers to one question."""
+    for no, note in enumerate(short(120), start=1):
+        told = {"model": note, "system_prompt": EVERYTHING, "context_tokens": no}
+        RobotVersion.objects.create(number=made, no=no, note=note, published_by=user, **told)
+    robot = Robot.objects.get(number=made)
+    robots.keep_draft(made, robot.settings | {"model": PAYLOADS[1][:120]}, actor=user, note=note)
+    draft = RobotDraft.objects.get(number=made)
+    pair = beside.ask(made, EVERYTHING, robot, draft)
+    for message in (pair.live, pair.draft):
+        scene.settled(message, settlement.Outcome(Status.DONE, EVERYTHING, model=PAYLOADS[0][:120]))
+    return {"hostile.live": pair.live.pk, "hostile.draft": pair.draft.pk}
 
 
 def _news(made: ServiceNumber, user: User) -> None:

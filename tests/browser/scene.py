@@ -20,7 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 from PIL import Image
 
-from bots import chat, erasing, followers, news, ratings, settlement
+from bots import beside, chat, erasing, followers, news, ratings, robots, settlement
 from bots.models import (
     ApiKey,
     Channel,
@@ -52,6 +52,7 @@ STATES = [State.DRAFT, State.IN_REVIEW, State.REJECTED, State.SUSPENDED, State.C
 CANARIES = {
     "introduction": "canary-introduction-3fb1",
     "prompt": "canary-prompt-77d0",
+    "draft": "canary-draft-9e04",
     "greeting": "canary-greeting-b24e",
     "label": "canary-label-91c7",
     "mask": "canary-mask-e5",
@@ -143,6 +144,7 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
     made: dict[str, str] = {}
     main = number(alice, "Alice's robot", State.APPROVED, moderator)
     _avatar(main)
+    made |= versions(main, alice)  # before the keys, which another model would have checked anew
     _every_verdict(main, provider_url)
     credentials.issue(main, actor=alice)
     credentials.freeze(credentials.issue(main, actor=alice).row, actor=alice)
@@ -223,6 +225,25 @@ def bring(made: ServiceNumber, state: State, moderator: User | None) -> None:
         moderation.move(made, moderation.CLOSE, actor=owner)
 
 
+def versions(made: ServiceNumber, owner: User) -> dict[str, str]:
+    """A few of the robot, a draft, and a question that both were asked."""
+    prompt = f"Be brief. Rhyme.\nAnswer in the language of the question. {CANARIES['prompt']}"
+    for changes, note in [
+        ({"system_prompt": prompt, "temperature": 0.7}, "It was too dry."),
+        ({"model": "slow", "context_tokens": 8_000}, ""),
+    ]:
+        robots.save(made, changes, actor=owner, note=note)
+    robots.roll_back(made, 2, actor=owner)
+    robot = Robot.objects.get(number=made)
+    told = robot.settings | {"system_prompt": f"Be thorough. {CANARIES['draft']}", "model": "slow"}
+    draft = robots.keep_draft(made, told, actor=owner, note="Longer answers are wanted.")
+    pair = beside.ask(made, CANARIES["question"], robot, draft)
+    counted = {"prompt_tokens": 41, "completion_tokens": 160}
+    for message, answer in [(pair.live, CANARIES["answer"]), (pair.draft, MARKDOWN)]:
+        settled(message, settlement.Outcome(Status.DONE, answer, model="echo", **counted))
+    return {"trial_live": pair.live.pk, "trial_draft": pair.draft.pk}
+
+
 def names_of(key: str, made: ServiceNumber, messages: list[Message]) -> dict[str, str]:
     names = {key: made.app_id, f"{key}.handle": made.handle}
     if messages:
@@ -288,7 +309,10 @@ def said(
     made: ServiceNumber, person: Person, channel: str, text: str, outcome: settlement.Outcome
 ) -> Message:
     """A question and its answer, by the doors that every channel uses."""
-    message = chat.ask(chat.Question(made, person.open_id, text, channel))
+    return settled(chat.ask(chat.Question(made, person.open_id, text, channel)), outcome)
+
+
+def settled(message: Message, outcome: settlement.Outcome) -> Message:
     Message.objects.filter(pk=message.pk).update(status=Status.RUNNING, attempt=1)
     message.refresh_from_db()
     settlement.settle(message, outcome)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests import routes
-from tests.browser.payloads import EVIL, PAYLOADS
+from tests.browser.payloads import EVIL, PAYLOADS, short
 from tests.browser.stage import Stage, visit
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser, pytest.mark.looks]
@@ -111,6 +111,16 @@ def of_number(planted: dict[str, str]) -> list[str]:
     return [*paths, reverse("key-edit", args=[planted["hostile"], planted["hostile.key"]])]
 
 
+def of_versions(planted: dict[str, str]) -> list[str]:
+    """The draft, all versions page by page, one of them, and what both answered."""
+    number = [planted["hostile"]]
+    table, beside = reverse("robot-versions", args=number), reverse("robot-try", args=number)
+    pages = [f"{table}?before={no}" for no in range(21, len(short(120)), 20)]
+    one = reverse("robot-version", args=[planted["hostile"], "1"])
+    asked = f"{beside}?live={planted['hostile.live']}&draft={planted['hostile.draft']}"
+    return [f"{reverse('number-robot', args=number)}?draft", table, *pages, one, asked]
+
+
 def of_chat(planted: dict[str, str]) -> list[str]:
     handle = planted["hostile.handle"]
     talk = reverse("chat-conversation", args=[handle, planted["hostile.conversation"]])
@@ -150,6 +160,7 @@ WALKS = {
     "chat": ("alice", of_chat),
     "news": ("alice", of_news),
     "console": ("alice", of_number),
+    "versions": ("alice", of_versions),
     "feedback": ("alice", of_feedback),
     "calls": ("alice", of_calls),
     "desk": ("moderator", of_desk),

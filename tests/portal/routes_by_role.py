@@ -22,6 +22,7 @@ class Row(NamedTuple):
 MAIN = {"app_id": "main"}
 PART = {"HX-Request": "true"}  # a part of a page; whoever opens it by itself is sent to the page
 KEY = MAIN | {"key_id": "key"}
+TRIAL = MAIN | {"message_id": "trial_live"}
 CHAT = {"handle": "main.handle"}
 MESSAGE = CHAT | {"message_id": "main.message"}
 
@@ -67,6 +68,13 @@ CONSOLE = {
     "key-check": Row(ALL_405, OWNER_302, KEY),
     "key-remove": Row(ALL_405, OWNER_302, KEY),
     "number-robot": Row(OWNER_200, OWNER_200, MAIN),
+    "robot-publish": Row(ALL_405, OWNER_302, MAIN),
+    "robot-discard": Row(ALL_405, OWNER_302, MAIN),
+    "robot-try": Row(OWNER_200, OWNER_302, MAIN, {"message": "Hello?"}),
+    "robot-trial": Row("401 404 200 404 404", ALL_405, TRIAL, headers=PART),
+    "robot-versions": Row(OWNER_200, ALL_405, MAIN),
+    "robot-version": Row(OWNER_200, ALL_405, MAIN | {"no": "1"}),
+    "robot-rollback": Row(ALL_405, OWNER_302, MAIN | {"no": "1"}),
     "number-feedback": Row(OWNER_200, ALL_405, MAIN),
     "number-calls": Row(OWNER_200, ALL_405, MAIN),
     "number-addresses": Row(OWNER_200, OWNER_200, MAIN),
