@@ -249,7 +249,7 @@ def test_of_a_closed_number_nothing_changes(published, deed):
 
 
 def first_versions() -> None:
-    importlib.import_module("bots.migrations.0015b_first_versions").make_first_versions(apps, None)
+    importlib.import_module("bots.migrations.0015_first_versions").make_first_versions(apps, None)
 
 
 def test_what_was_live_before_there_were_versions_is_version_1(number, alice):

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 from PIL import Image
 
-from bots import beside, chat, erasing, followers, news, ratings, robots, settlement
+from bots import beside, chat, erasing, followers, keys, news, ratings, robots, settlement
 from bots.models import (
     ApiKey,
     Channel,
@@ -269,7 +269,10 @@ def _every_verdict(made: ServiceNumber, provider_url: str) -> None:
         key.models_listed = ["echo", "slow"]
         key.save()
         if status != KeyStatus.PENDING:
-            key.take_verdict(status, f"the provider said so: {CANARIES['evidence']}")
+            checked = keys.begin_check(key.pk) or key
+            checked.end_check(status, f"the provider said so: {CANARIES['evidence']}")
+    failed = ApiKey.objects.filter(number=made).exclude(rests_until=None)
+    failed.update(check_due_at=timezone.now() + timedelta(hours=1))
 
 
 def send_news(made: ServiceNumber) -> None:
