@@ -18,6 +18,8 @@ _CLOSED_IPV4 = """
 OPEN_IPV6 = ipaddress.IPv6Network("2000::/3")
 _CLOSED_IPV6 = "2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3ffe::/16 3fff::/20"
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# RFC 5214, 6.1: below whatever prefix, the interface 0000:5efe or 0200:5efe and an IPv4 address.
+ISATAP, ISATAP_MASK = 0x00005EFE, 0xFDFFFFFF
 
 CLOSED_IPV4 = [ipaddress.IPv4Network(network) for network in _CLOSED_IPV4.split()]
 CLOSED_IPV6 = [ipaddress.IPv6Network(network) for network in _CLOSED_IPV6.split()]
@@ -33,8 +35,12 @@ def is_public(address: Address) -> bool:
     address = unmapped(address)
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in CLOSED_IPV4)
+    if address.scope_id:
+        return False  # it means something on one link only
     if address in NAT64:
         return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if (int(address) >> 32) & ISATAP_MASK == ISATAP:
+        return False
     return address in OPEN_IPV6 and not any(address in network for network in CLOSED_IPV6)
 
 

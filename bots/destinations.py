@@ -52,15 +52,26 @@ def _parse_entry(text: str) -> AllowEntry:
     """Raises ValueError or httpx2.InvalidURL where the entry is none of the known forms."""
     host, port = _split_port(text)
     try:
-        return AllowEntry(network=ipaddress.ip_network(host), port=port)
+        network = ipaddress.ip_network(host)
     except ValueError:
         pass  # not an address, so it has to be a name
+    else:
+        return AllowEntry(network=_as_compared(network), port=port)
     if set(host) & set("/:@?#%\\[]"):
         raise ValueError(text)
     name = httpx2.URL(f"http://{host}/").raw_host.decode()
     if not HOSTNAME.fullmatch(name) or NUMERIC_ENDING.fullmatch(name):
         raise ValueError(text)
     return AllowEntry(host=name, port=port)
+
+
+def _as_compared(network: Network) -> Network:
+    """Raises ValueError for what would open nothing, or another link's address as well."""
+    if isinstance(network, ipaddress.IPv6Network):
+        first = network.network_address
+        if first.ipv4_mapped or first.scope_id:
+            raise ValueError(str(network))
+    return network
 
 
 def _split_port(text: str) -> tuple[str, int | None]:
