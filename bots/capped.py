@@ -1,6 +1,6 @@
 """Answers from strangers' servers, read up to a cap and not a byte further."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
@@ -16,8 +16,8 @@ class ResponseTooLarge(httpx2.TransportError):
     """The answer went over the cap; the rest of it was not read."""
 
 
-class CappedStream(httpx2.AsyncByteStream):
-    """An answer's bytes, up to a cap."""
+class CappedStream(httpx2.AsyncByteStream, httpx2.SyncByteStream):
+    """An answer's bytes, up to a cap; awaited or not, as the stream below is."""
 
     def __init__(self, stream: Any, cap: int) -> None:
         self._stream = stream
@@ -31,6 +31,14 @@ class CappedStream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            self._count(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
 
     def _count(self, chunk: bytes) -> None:
         self._received += len(chunk)

@@ -6,7 +6,7 @@ with hundreds of them that costs more than the calls. Here a call looks at the o
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpcore2
@@ -123,3 +123,42 @@ class _Body:
             await self._stream.aclose()
         finally:
             self._closed()
+
+
+class ConnectionPerCall:
+    """What threads share instead: each call makes a connection, which ends with the answer.
+
+    So a connection knows when its one call has to be over.
+    """
+
+    def __init__(self, connect: Callable[[httpcore2.Origin], httpcore2.HTTPConnection]) -> None:
+        self._connect = connect
+
+    def handle_request(self, request: httpcore2.Request) -> httpcore2.Response:
+        """Raises what httpcore2 raises; the answer's stream has to be closed."""
+        connection = self._connect(request.url.origin)
+        response = connection.handle_request(request)
+        return httpcore2.Response(
+            status=response.status,
+            headers=response.headers,
+            content=_LastBody(response.stream, connection),
+            extensions=response.extensions,
+        )
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class _LastBody:
+    """An answer's content; at its end, the connection is closed."""
+
+    def __init__(self, stream: Any, connection: httpcore2.HTTPConnection) -> None:
+        self._stream = stream
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+
+    def close(self) -> None:
+        self._stream.close()
+        self._connection.close()

@@ -14,8 +14,7 @@ import httpx2
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from bots.addresses import Address, Network, is_public, literal_address, unmapped
 
 URL_LENGTH_AT_MOST = 500
 STANDARD_PORTS = {"http": 80, "https": 443}
@@ -25,52 +24,9 @@ HOSTNAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 # The resolver takes 2130706433, 0177.0.0.1, 0x7f.1 and 127.1 for addresses (inet_aton).
 NUMERIC_ENDING = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 
-# Listed one by one, for `is_global` of Python 3.11 has gaps. Source: the IANA special-purpose
-# address registries. The last IPv4 entry is Azure's metadata host, which wears a public address.
-_CLOSED_IPV4 = """
-0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24
-192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24
-198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4 168.63.129.16/32
-"""
-# Only global unicast is open, so loopback, ULA, link-local, site-local, multicast and the embedded
-# forms outside it need no line. Inside it: Teredo and its neighbours, documentation, 6to4 (whatever
-# IPv4 address they embed: both are retired), AS112 and the 6bone.
-OPEN_IPV6 = ipaddress.IPv6Network("2000::/3")
-_CLOSED_IPV6 = "2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3ffe::/16 3fff::/20"
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-CLOSED_IPV4 = [ipaddress.IPv4Network(network) for network in _CLOSED_IPV4.split()]
-CLOSED_IPV6 = [ipaddress.IPv6Network(network) for network in _CLOSED_IPV6.split()]
-
 
 class UrlRefused(ValueError):
     """The URL may not be called. The message says what to do, in the reader's language."""
-
-
-# Addresses ------------------------------------------------------------------------------------
-
-
-def unmapped(address: Address) -> Address:
-    """An IPv4-mapped address is that IPv4 address: the kernel connects to it as such."""
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def is_public(address: Address) -> bool:
-    """Whether the address is one that anybody on the Internet may call."""
-    address = unmapped(address)
-    if isinstance(address, ipaddress.IPv4Address):
-        return not any(address in network for network in CLOSED_IPV4)
-    if address in NAT64:
-        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return address in OPEN_IPV6 and not any(address in network for network in CLOSED_IPV6)
-
-
-def literal_address(host: str) -> Address | None:
-    """The address, where the host is one in its usual form and without an IPv6 scope."""
-    try:
-        return None if "%" in host else ipaddress.ip_address(host)
-    except ValueError:
-        return None
 
 
 # The operator's allow-list --------------------------------------------------------------------
@@ -96,15 +52,26 @@ def _parse_entry(text: str) -> AllowEntry:
     """Raises ValueError or httpx2.InvalidURL where the entry is none of the known forms."""
     host, port = _split_port(text)
     try:
-        return AllowEntry(network=ipaddress.ip_network(host), port=port)
+        network = ipaddress.ip_network(host)
     except ValueError:
         pass  # not an address, so it has to be a name
+    else:
+        return AllowEntry(network=_as_compared(network), port=port)
     if set(host) & set("/:@?#%\\[]"):
         raise ValueError(text)
     name = httpx2.URL(f"http://{host}/").raw_host.decode()
     if not HOSTNAME.fullmatch(name) or NUMERIC_ENDING.fullmatch(name):
         raise ValueError(text)
     return AllowEntry(host=name, port=port)
+
+
+def _as_compared(network: Network) -> Network:
+    """Raises ValueError for what would open nothing, or another link's address as well."""
+    if isinstance(network, ipaddress.IPv6Network):
+        first = network.network_address
+        if first.ipv4_mapped or first.scope_id:
+            raise ValueError(str(network))
+    return network
 
 
 def _split_port(text: str) -> tuple[str, int | None]:

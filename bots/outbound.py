@@ -4,13 +4,12 @@ The address that was checked is the one connected to, at every connection: the n
 here, every address it has is checked by `bots.destinations`, and the connection goes to one of
 them while TLS still asks for the name. So a name that resolves differently the second time gains
 nothing (CVE-2026-42344).
+
+One client is awaited, the other is for threads. The rules are the same, and stand once.
 """
 
-import asyncio
-import ipaddress
-import socket
 import ssl
-from collections.abc import Iterable
+import time
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -22,8 +21,14 @@ from django.utils.translation import gettext_noop
 
 from bots import destinations
 from bots.capped import CappedEvents, CappedStream, ResponseTooLarge, too_large
-from bots.connections import Connections
-from bots.destinations import Address, UrlRefused, check_allow_list, check_url
+from bots.connections import ConnectionPerCall, Connections
+from bots.destinations import UrlRefused, check_allow_list, check_url
+from bots.guarded_connect import (
+    CONNECT_SECONDS,
+    GuardedBackend,
+    GuardedSyncBackend,
+    OutboundRefused,
+)
 
 __all__ = [
     "OutboundRefused",
@@ -33,6 +38,7 @@ __all__ = [
     "check_allow_list",
     "check_url",
     "guarded_client",
+    "guarded_sync_client",
 ]
 
 MEBIBYTE = 1024 * 1024
@@ -40,16 +46,8 @@ BYTES_AT_MOST = 8 * MEBIBYTE
 # Not kept in memory: a long answer of 100,000 tokens, some 300 bytes around each, passes.
 STREAM_BYTES_AT_MOST = 64 * MEBIBYTE
 EVENT_STREAM = "text/event-stream"
-CONNECT_SECONDS = 10.0
 IDLE_SECONDS = 30
-
-
-class OutboundRefused(httpx2.TransportError):
-    """The guard refused the connection; nothing was sent.
-
-    A transport error, so that httpx2 passes it on as it is and openai keeps it as the cause of its
-    APIConnectionError.
-    """
+TOTAL_SECONDS = 60.0
 
 
 class ResponseCompressed(httpx2.TransportError):
@@ -67,18 +65,39 @@ def guarded_client(
     `bytes_at_most` caps each answer (default: OUTBOUND_BYTES_AT_MOST, 8 MiB); event streams that
     were asked for have caps of their own. No redirects, no proxies, no cookies: a cookie that was
     set under one person's key must not travel with another's. `verify` replaces the system's
-    certificate authorities.
+    certificate authorities. `timeout` bounds each step; a call as a whole is bounded by its
+    caller, with asyncio.timeout.
 
     Its calls raise OutboundRefused, ResponseTooLarge and ResponseCompressed besides httpx2's own.
     """
-    return httpx2.AsyncClient(
-        transport=GuardedTransport(verify or _system_authorities(), bytes_at_most),
-        timeout=timeout or httpx2.Timeout(30.0, connect=CONNECT_SECONDS),
-        headers={"accept-encoding": "identity", "user-agent": "Fuwuhao"},
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        follow_redirects=False,
-        trust_env=False,
-    )
+    transport = GuardedTransport(verify or _system_authorities(), bytes_at_most)
+    return httpx2.AsyncClient(transport=transport, **_options(timeout))
+
+
+def guarded_sync_client(
+    *,
+    total_seconds: float = TOTAL_SECONDS,
+    bytes_at_most: int | None = None,
+    timeout: httpx2.Timeout | None = None,
+    verify: ssl.SSLContext | None = None,
+) -> httpx2.Client:
+    """The same for threads, which may share it. A connection serves one call.
+
+    Nobody can break off a thread's call from outside, so each is over within `total_seconds`, from
+    its name's resolution to its answer's last byte: an httpx2.TimeoutException.
+    """
+    transport = GuardedSyncTransport(verify or _system_authorities(), bytes_at_most, total_seconds)
+    return httpx2.Client(transport=transport, **_options(timeout))
+
+
+def _options(timeout: httpx2.Timeout | None) -> dict[str, Any]:
+    return {
+        "timeout": timeout or httpx2.Timeout(30.0, connect=CONNECT_SECONDS),
+        "headers": {"accept-encoding": "identity", "user-agent": "Fuwuhao"},
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        "follow_redirects": False,
+        "trust_env": False,
+    }
 
 
 @cache
@@ -86,58 +105,35 @@ def _system_authorities() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
-# Connecting -----------------------------------------------------------------------------------
+# The rules for a request and its answer -------------------------------------------------------
 
 
-class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects for one scheme, to checked addresses only. Raises OutboundRefused."""
-
-    def __init__(self, scheme: str) -> None:
-        self._scheme = scheme
-        self._network = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  (httpcore2's signature)
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + (timeout or CONNECT_SECONDS)
-        addresses = await self._checked_addresses(host, port, give_up)
-        trouble: Exception = httpcore2.ConnectError("the name has no address")
-        for tried, address in enumerate(addresses):
-            # An equal share of the time that is left: one dead address must not use it up.
-            share = (give_up - loop.time()) / (len(addresses) - tried)
-            try:
-                return await self._network.connect_tcp(
-                    str(address), port, max(share, 0.01), local_address, socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                trouble = error
-        raise trouble
-
-    async def _checked_addresses(self, host: str, port: int, give_up: float) -> list[Address]:
-        literal = destinations.literal_address(host)
-        addresses = [literal] if literal else await _resolve(host, port, give_up)
-        # One bad address condemns the name: nobody honest mixes public and private ones.
-        if not all(destinations.permitted(self._scheme, host, port, each) for each in addresses):
-            raise OutboundRefused(destinations.private_message())
-        return addresses
-
-
-async def _resolve(host: str, port: int, give_up: float) -> list[Address]:
-    loop = asyncio.get_running_loop()
+def _check(request: httpx2.Request) -> None:
     try:
-        async with asyncio.timeout_at(give_up):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except TimeoutError as error:
-        raise httpcore2.ConnectTimeout("the name was not resolved in time") from error
-    except (OSError, UnicodeError) as error:
-        raise httpcore2.ConnectError("the name does not resolve") from error
-    return [ipaddress.ip_address(text) for text in dict.fromkeys(entry[4][0] for entry in found)]
+        destinations.check_parsed_url(request.url)
+    except UrlRefused as refusal:
+        raise OutboundRefused(str(refusal)) from None
+
+
+def _capped(
+    request: httpx2.Request, response: httpx2.Response, bytes_at_most: int | None
+) -> CappedStream:
+    """The answer's content. Raises ResponseCompressed and ResponseTooLarge."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise ResponseCompressed(gettext_noop("the answer came compressed"))
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == EVENT_STREAM == request.headers.get("accept"):
+        return CappedEvents(response.stream, STREAM_BYTES_AT_MOST)
+    configured: int = getattr(settings, "OUTBOUND_BYTES_AT_MOST", BYTES_AT_MOST)
+    cap = bytes_at_most or configured
+    length = response.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > cap:
+        raise too_large(cap)
+    return CappedStream(response.stream, cap)
+
+
+# Awaited --------------------------------------------------------------------------------------
 
 
 class _PooledTransport(httpx2.AsyncHTTPTransport):
@@ -158,9 +154,6 @@ class _PooledTransport(httpx2.AsyncHTTPTransport):
         )
 
 
-# Receiving ------------------------------------------------------------------------------------
-
-
 class GuardedTransport(httpx2.AsyncBaseTransport):
     """Checks each request's URL, connects through the guard, and caps what comes back."""
 
@@ -172,37 +165,54 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._bytes_at_most = bytes_at_most
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        try:
-            destinations.check_parsed_url(request.url)
-        except UrlRefused as refusal:
-            raise OutboundRefused(str(refusal)) from None
+        _check(request)
         response = await self._by_scheme[request.url.scheme].handle_async_request(request)
         try:
-            response.stream = self._capped(request, response)
+            response.stream = _capped(request, response, self._bytes_at_most)
         except httpx2.TransportError:
             await response.aclose()
             raise
         return response
 
-    def _capped(self, request: httpx2.Request, response: httpx2.Response) -> CappedStream:
-        coding = response.headers.get("content-encoding", "").strip().lower()
-        if coding not in ("", "identity"):
-            raise ResponseCompressed(gettext_noop("the answer came compressed"))
-        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type == EVENT_STREAM == request.headers.get("accept"):
-            return CappedEvents(response.stream, STREAM_BYTES_AT_MOST)
-        cap = self._cap()
-        length = response.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > cap:
-            raise too_large(cap)
-        return CappedStream(response.stream, cap)
-
-    def _cap(self) -> int:
-        if self._bytes_at_most:
-            return self._bytes_at_most
-        cap: int = getattr(settings, "OUTBOUND_BYTES_AT_MOST", BYTES_AT_MOST)
-        return cap
-
     async def aclose(self) -> None:
         for transport in self._by_scheme.values():
             await transport.aclose()
+
+
+# For threads ----------------------------------------------------------------------------------
+
+
+class _PerCallTransport(httpx2.HTTPTransport):
+    """As _PooledTransport, without a pool."""
+
+    def __init__(self, scheme: str, verify: ssl.SSLContext, total_seconds: float) -> None:
+        self._pool = ConnectionPerCall(  # type: ignore[assignment]  # all that is asked of a pool
+            lambda origin: httpcore2.HTTPConnection(
+                origin,
+                ssl_context=verify,
+                network_backend=GuardedSyncBackend(scheme, time.monotonic() + total_seconds),
+            )
+        )
+
+
+class GuardedSyncTransport(httpx2.BaseTransport):
+    """As GuardedTransport, each call being over within `total_seconds`."""
+
+    def __init__(
+        self, verify: ssl.SSLContext, bytes_at_most: int | None, total_seconds: float
+    ) -> None:
+        self._by_scheme = {
+            scheme: _PerCallTransport(scheme, verify, total_seconds)
+            for scheme in destinations.STANDARD_PORTS
+        }
+        self._bytes_at_most = bytes_at_most
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        _check(request)
+        response = self._by_scheme[request.url.scheme].handle_request(request)
+        try:
+            response.stream = _capped(request, response, self._bytes_at_most)
+        except httpx2.TransportError:
+            response.close()
+            raise
+        return response
