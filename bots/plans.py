@@ -29,8 +29,8 @@ class Plan:
 # One statement for a batch: the robots, and with each of them its number's usable keys in the order
 # of ApiKeyQuerySet.usable. By the ORM it would be the dearest step of them all.
 _ROBOT = ["number_id", "model", "system_prompt", "temperature", "context_tokens", "answer_tokens"]
-_KEY = ["id", "number_id", "label", "is_local", "is_sandbox", "base_url", "sealed", "status"]
-_KEY += ["checked_at"]
+_KEY = ["id", "number_id", "label", "is_local", "is_sandbox", "base_url", "sealed"]
+_KEY += ["generation", "status", "checked_at"]
 _ROBOTS_AND_KEYS = """SELECT {robot}, {key} FROM bots_robot AS robot LEFT JOIN bots_apikey AS k
     ON k.number_id = robot.number_id AND k.removed_at IS NULL AND k.status <> 'invalid'
     AND (NOT k.is_sandbox OR NOT EXISTS (SELECT 1 FROM bots_apikey AS other

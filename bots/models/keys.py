@@ -27,6 +27,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def bound(self) -> "ApiKeyQuerySet":
         return self.filter(removed_at=None)
 
+    def sealed(self) -> "ApiKeyQuerySet":
+        """Those with a ciphertext: neither removed nor built in."""
+        return self.exclude(sealed="")
+
     def are_simulated(self) -> bool:
         """Whether the bound keys of these, which are one number's, are the simulator's alone."""
         return set(self.bound().values_list("is_sandbox", flat=True)) == {True}
@@ -65,6 +69,12 @@ class ApiKey(models.Model):
     is_sandbox = models.BooleanField(default=False, db_default=False)
     base_url = models.CharField(_("base URL"), max_length=500, blank=True)
     sealed = models.TextField(editable=False, blank=True)
+    # The master key's fingerprint. Blank: sealed by a release that did not note it.
+    sealed_with = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False
+    )
+    # Counts the keys that were typed into this row; sealed anew, a key stays the same one.
+    generation = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     mask = models.CharField(max_length=20, blank=True)
     status = models.CharField(
         max_length=12, choices=KeyStatus.choices, default=KeyStatus.PENDING, editable=False
@@ -77,6 +87,7 @@ class ApiKey(models.Model):
     removed_at = models.DateTimeField(null=True, editable=False)
 
     LOCAL_LANE = "local"
+    SEALED = ("sealed", "sealed_with", "mask", "generation")  # what `seal` sets
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -106,8 +117,10 @@ class ApiKey(models.Model):
         return self.LOCAL_LANE if self.is_local else self.pk
 
     def seal(self, api_key: str) -> None:
-        self.sealed = vault.seal(api_key, row_id=self.pk, base_url=self.base_url)
+        sealed = vault.seal(api_key, row_id=self.pk, base_url=self.base_url)
+        self.sealed, self.sealed_with = sealed
         self.mask = vault.mask(api_key)
+        self.generation += 1
 
     def open(self) -> tuple[str, str]:
         """(base URL, key in clear); raises vault.VaultError where the ciphertext does not open."""
@@ -141,7 +154,7 @@ class ApiKey(models.Model):
     ) -> None:
         """A verdict on a key that was replaced or removed meanwhile is nobody's either."""
         changes["checked_at"] = timezone.now()
-        here = known.filter(pk=self.pk, sealed=self.sealed, removed_at=None)
+        here = known.filter(pk=self.pk, generation=self.generation, removed_at=None)
         with transaction.atomic():
             if not here.update(**changes):
                 return
