@@ -1,8 +1,10 @@
 """The master keys that API keys are sealed with, newest first: from the environment or from a file.
 
 The first one seals, all of them open. The file is read again once it has changed, so that a master
-key comes and goes without a restart: looked at once a second at most, and at once where something
-does not open, because another process may have sealed it with a master key that came just now.
+key comes without a restart: looked at once a second at most, and at once where something does not
+open, because another process may have sealed it with a master key that came just now. What goes
+from the file still opens in this process: should it be needed, that is found at the next start, and
+not by people whose chats break.
 """
 
 import base64
@@ -34,11 +36,24 @@ class NoMasterKeys(Exception):
     """There is none, or one is malformed. The message names the variable and quotes no key."""
 
 
-def newest_first(*, look_again: bool = False) -> tuple[str, ...]:
-    """All of them; `look_again`: whenever the file was looked at last. Raises NoMasterKeys."""
+def listed() -> tuple[str, ...]:
+    """Those that are in the list, the newest first. Raises NoMasterKeys."""
     path = settings.API_KEY_ENCRYPTION_KEYS_FILE
-    if path:
-        return _from_file(path, look_again=look_again)
+    return _looked(path, again=False).keys if path else _in_environment()
+
+
+def that_open(*, look_again: bool = False) -> tuple[str, ...]:
+    """The same and, behind them, those that were in the file once; `look_again`: whenever it was
+    looked at last. Raises NoMasterKeys.
+    """
+    path = settings.API_KEY_ENCRYPTION_KEYS_FILE
+    if not path:
+        return _in_environment()
+    look = _looked(path, again=look_again)
+    return look.keys + look.former
+
+
+def _in_environment() -> tuple[str, ...]:
     # Read at every call: a test changes the setting under us.
     keys = tuple(settings.API_KEY_ENCRYPTION_KEYS)
     _refuse_bad(keys)
@@ -56,6 +71,15 @@ def variable() -> str:
     return FILE_VARIABLE if settings.API_KEY_ENCRYPTION_KEYS_FILE else VARIABLE
 
 
+def seconds_until_known() -> float:
+    """How long to wait until every process has looked at the file since it changed."""
+    if not settings.API_KEY_ENCRYPTION_KEYS_FILE:
+        return 0.0
+    stamp = _stamp(settings.API_KEY_ENCRYPTION_KEYS_FILE)
+    changed_at = stamp[1] / 10**9 if stamp else 0.0  # a file that was moved here is older inside
+    return max(0.0, min(2 * LOOK_EVERY, changed_at + 2 * LOOK_EVERY - time.time()))
+
+
 # The file ---------------------------------------------------------------------------------------
 
 _Stamp = tuple[int, int, int, int]
@@ -69,21 +93,22 @@ class _Look:
     at: float  # by the monotonic clock
     stamp: _Stamp | None
     keys: tuple[str, ...]
+    former: tuple[str, ...] = ()
 
 
 class _Last:
     look: _Look | None = None
 
 
-def _from_file(path: str, *, look_again: bool) -> tuple[str, ...]:
+def _looked(path: str, *, again: bool) -> _Look:
     last = _Last.look
     if last is None or last.path != path:
         stamp = _stamp(path)  # before the reading: what changes meanwhile is read once more
         last = _Look(path, time.monotonic(), stamp, _read(path))
-    elif look_again or time.monotonic() - last.at >= LOOK_EVERY:
+    elif again or time.monotonic() - last.at >= LOOK_EVERY:
         last = _looked_again(last)
     _Last.look = last
-    return last.keys
+    return last
 
 
 def _looked_again(last: _Look) -> _Look:
@@ -95,7 +120,8 @@ def _looked_again(last: _Look) -> _Look:
             logger.info("master_keys_read", fingerprints=[fingerprint(key) for key in keys])
         except NoMasterKeys as fault:
             logger.error("master_keys_kept_as_they_were", reason=str(fault))
-    return _Look(last.path, time.monotonic(), stamp, keys)
+    former = tuple(key for key in last.keys + last.former if key not in keys)
+    return _Look(last.path, time.monotonic(), stamp, keys, former)
 
 
 def _stamp(path: str) -> _Stamp | None:

@@ -40,14 +40,17 @@ def _cipher(master_key: str) -> tuple[Fernet, str]:
 def _ciphers(*, look_again: bool = False) -> list[tuple[Fernet, str]]:
     """The newest first, each with its fingerprint."""
     try:
-        return [_cipher(key) for key in master_keys.newest_first(look_again=look_again)]
+        return [_cipher(key) for key in master_keys.that_open(look_again=look_again)]
     except master_keys.NoMasterKeys as fault:
         raise VaultError(str(fault)) from None
 
 
 def fingerprints() -> list[str]:
-    """Of the master keys, the newest first. Raises VaultError where there are none to be used."""
-    return [name for _, name in _ciphers()]
+    """Of the master keys in the list, the newest first. Raises VaultError where there are none."""
+    try:
+        return [master_keys.fingerprint(key) for key in master_keys.listed()]
+    except master_keys.NoMasterKeys as fault:
+        raise VaultError(str(fault)) from None
 
 
 def seal(api_key: str, *, row_id: str, base_url: str) -> Sealed:

@@ -1,6 +1,7 @@
 """The master keys: from the environment or from a file, which is read again when it changes."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def told(warnings: bool = False) -> list[str]:
 
 def test_a_file_holds_one_a_line_with_comments_and_blank_lines(file):
     file.write_text(f"# rotated in May\n\n  {NEW}  # the newest\n{OLD}\r\n\n#{OLD}\n")
-    assert master_keys.newest_first() == (NEW, OLD)
+    assert master_keys.listed() == (NEW, OLD)
     assert told() == []
 
 
@@ -55,17 +56,20 @@ def test_a_key_that_comes_into_the_file_seals_without_a_restart(file, monkeypatc
 
 
 def test_what_another_process_sealed_with_a_newer_key_opens_at_once(file):
-    assert master_keys.newest_first() == (OLD,)
+    assert master_keys.listed() == (OLD,)
     with override_settings(API_KEY_ENCRYPTION_KEYS_FILE="", API_KEY_ENCRYPTION_KEYS=[NEW]):
         sealed = vault.seal(KEY, **PLACE).ciphertext
     file.write_text(f"{NEW}\n{OLD}\n")
     assert vault.unseal(sealed, **PLACE) == KEY
 
 
-def test_a_key_that_goes_from_the_file_opens_nothing_more(file, monkeypatch):
+def test_a_key_that_goes_from_the_file_opens_until_the_next_start(file, monkeypatch):
     sealed = vault.seal(KEY, **PLACE).ciphertext
     monkeypatch.setattr(master_keys, "LOOK_EVERY", 0)
     file.write_text(f"{NEW}\n")
+    assert vault.unseal(sealed, **PLACE) == KEY
+    assert vault.fingerprints() == [master_keys.fingerprint(NEW)]
+    monkeypatch.setattr(master_keys._Last, "look", None)
     with pytest.raises(VaultError):
         vault.unseal(sealed, **PLACE)
 
@@ -86,10 +90,10 @@ def test_a_mount_that_is_swapped_for_another_is_seen(file, tmp_path, monkeypatch
     (tmp_path / "second").write_text(NEW)
     file.unlink()
     file.symlink_to(tmp_path / "first")
-    assert master_keys.newest_first() == (OLD,)
+    assert master_keys.listed() == (OLD,)
     (tmp_path / "link").symlink_to(tmp_path / "second")
     (tmp_path / "link").replace(file)
-    assert master_keys.newest_first() == (NEW,)
+    assert master_keys.listed() == (NEW,)
 
 
 @pytest.mark.parametrize("spoilt", ["", NEW[:20], f"{NEW}\n{OLD[:9]}", "\xff"])
@@ -100,6 +104,14 @@ def test_a_file_that_is_spoilt_later_replaces_nothing(file, monkeypatch, spoilt)
     assert vault.unseal(sealed, **PLACE) == KEY
     file.unlink()
     assert vault.unseal(sealed, **PLACE) == KEY
+
+
+def test_a_rotation_waits_until_everybody_has_seen_the_change(file, monkeypatch):
+    just_changed = master_keys.seconds_until_known()
+    long_after = time.time() + 60
+    monkeypatch.setattr(master_keys.time, "time", lambda: long_after)
+    assert 0 < just_changed <= 2 * master_keys.LOOK_EVERY
+    assert master_keys.seconds_until_known() == 0
 
 
 def test_fingerprints_differ_and_are_the_same_each_time():

@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, ProgrammingError
 
-from bots import rotation
+from bots import master_keys, rotation
 from bots.rotation import Report
 from bots.vault import VaultError
 
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         asks = removes and not (dry_run or options["no_input"])
         if asks and input(REMOVING) != "yes":
             raise CommandError("Nothing was changed.")
+        # What was sealed with the old one by whoever had not seen the new one would be overlooked.
+        time.sleep(master_keys.seconds_until_known())
         try:
             report = rotation.rotate(dry_run=dry_run, remove_unopened=removes)
         except VaultError as error:
