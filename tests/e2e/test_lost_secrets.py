@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,16 +28,22 @@ def manage(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-NEW_KEY = "from tests import factories; factories.key(factories.number(), 'https://a.example/v1')"
+NEW_KEY = """
+from django.core.management import call_command
+from tests import factories
+call_command("migrate", verbosity=0)
+factories.key(factories.number(), "https://api.example.com/v1")
+"""
 
 
-@pytest.fixture
-def installation(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With one key, and then without its secrets."""
-    manage(tmp_path, "migrate", "--verbosity", "0")
-    manage(tmp_path, "shell", "--no-imports", "-c", NEW_KEY)
-    (tmp_path / "secrets.json").rename(tmp_path / "backup.json")
-    return tmp_path
+    directory: Path = tmp_path_factory.mktemp("data")
+    made = manage(directory, "shell", "--no-imports", "-c", NEW_KEY)
+    assert made.returncode == 0, made.stderr
+    (directory / "secrets.json").rename(directory / "backup.json")
+    return directory
 
 
 @pytest.mark.parametrize(
@@ -55,8 +62,9 @@ def test_secrets_that_were_lost_and_made_anew_are_found(installation, command):
     assert "Traceback" not in done.stderr
 
 
-def test_the_backup_of_the_secrets_brings_all_back(installation):
-    assert manage(installation, "rotate_keys").returncode == 1
-    (installation / "backup.json").replace(installation / "secrets.json")
-    done = manage(installation, "rotate_keys", "--json")
+def test_the_backup_of_the_secrets_brings_all_back(installation, tmp_path):
+    copy = shutil.copytree(installation, tmp_path / "copy")
+    assert manage(copy, "rotate_keys").returncode == 1
+    (copy / "backup.json").replace(copy / "secrets.json")
+    done = manage(copy, "rotate_keys", "--json")
     assert (done.returncode, json.loads(done.stdout)["newestAlready"]) == (0, 1)
