@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.core.checks import register
+from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
 
 from bots import checks
@@ -10,9 +10,12 @@ class BotsConfig(AppConfig):
     verbose_name = _("Robots")
 
     def ready(self) -> None:
-        from bots import consequences  # noqa: PLC0415  (it imports models: they exist from here on)
+        # They import models, which exist from here on.
+        from bots import consequences, lost_keys  # noqa: PLC0415
 
         register(checks.vault_has_keys)
+        register(checks.master_keys_are_private)
+        register(lost_keys.master_keys_are_there, Tags.database)
         register(checks.outbound_list_is_readable)
         register(checks.leases_outlive_renewals)
         register(checks.local_model_is_there)

@@ -7,7 +7,7 @@ import structlog
 from celery import bootsteps
 
 from bots import answering, worker
-from portal import garbage
+from portal import garbage, starting
 
 logger = structlog.get_logger(__name__)
 
@@ -18,6 +18,7 @@ class Answering(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def start(self, parent: Any) -> None:
+        starting.refuse_misconfigured("worker")
         worker.start_current(answering.attempt)
         garbage.look_rarely()
 

@@ -4,13 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error
 
-from bots import outbound, vault
+from bots import master_keys, outbound
 
 
 def vault_has_keys(**_kwargs: Any) -> list[CheckMessage]:
-    return [Error(sentence, id="bots.E001") for sentence in vault.check_keys()]
+    return [Error(sentence, id="bots.E001") for sentence in master_keys.complaints()]
+
+
+def master_keys_are_private(**_kwargs: Any) -> list[CheckMessage]:
+    if not master_keys.is_file_open_to_all():
+        return []
+    message = f"{master_keys.FILE_VARIABLE}: everybody on this machine may read the file."
+    hint = "Make its mode 400, also as a container's secret, and its owner who runs the platform."
+    return [checks.Warning(message, hint=hint, id="bots.W001")]
 
 
 def outbound_list_is_readable(**_kwargs: Any) -> list[CheckMessage]:

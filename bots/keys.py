@@ -166,14 +166,15 @@ def _seal_anew(key: ApiKey, wanted: Edit) -> list[str]:
     key.base_url = base_url
     key.seal(wanted.api_key)
     key.failures, key.rests_until = 0, None  # those were another key's
-    return ["base_url", "sealed", "mask", "failures", "rests_until"]
+    return ["base_url", "failures", "rests_until", *ApiKey.SEALED]
 
 
 def remove(key: ApiKey, *, actor: User | None, **details: str) -> None:
     """Forget the key: its ciphertext goes, its history stays."""
     with transaction.atomic():
         ServiceNumber.objects.locked(key.number_id)
-        if ApiKey.objects.bound().filter(pk=key.pk).update(removed_at=timezone.now(), sealed=""):
+        bound = ApiKey.objects.bound().filter(pk=key.pk)
+        if bound.update(removed_at=timezone.now(), sealed="", sealed_with=""):
             audit.record("key.removed", actor=actor, number=key.number, key=key.pk, **details)
 
 

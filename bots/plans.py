@@ -30,8 +30,8 @@ class Plan:
 # ApiKeyQuerySet.usable. By the ORM it would be the dearest step of them all. `from_db` takes the
 # columns in the order of the model's fields.
 _ROBOT = ["model", "system_prompt", "temperature", "context_tokens", "answer_tokens", "number_id"]
-_KEY = ["id", "number_id", "label", "is_local", "is_sandbox", "base_url", "sealed", "status"]
-_KEY += ["checked_at", "priority", "weight", "failures", "rests_until"]
+_KEY = ["id", "number_id", "label", "is_local", "is_sandbox", "base_url", "sealed", "generation"]
+_KEY += ["status", "checked_at", "priority", "weight", "failures", "rests_until"]
 _ROBOTS_AND_KEYS = """SELECT {robot}, {key} FROM bots_robot AS robot LEFT JOIN bots_apikey AS k
     ON k.number_id = robot.number_id AND k.removed_at IS NULL AND k.status <> 'invalid'
     AND (NOT k.is_sandbox OR NOT EXISTS (SELECT 1 FROM bots_apikey AS other

@@ -1,70 +1,109 @@
 """The one file that sees an API key in clear at rest.
 
-Keys are encrypted with a key list of their own (`API_KEY_ENCRYPTION_KEYS`, newest first), so that
-rotating it and rotating `SECRET_KEY` stay two separate things. Each ciphertext carries the row and
-the base URL it was made for: copied to another row, or left behind when the base URL was changed,
-it does not open. Otherwise who can edit a base URL could have the key sent to a host of his own
-(CVE-2024-6587).
+Keys are sealed with master keys of their own (`bots.master_keys`), so that rotating those and
+rotating `SECRET_KEY` stay two separate things. Each ciphertext carries the row and the base URL it
+was made for: copied to another row, or left behind when the base URL was changed, it does not open.
+Otherwise who can edit a base URL could have the key sent to a host of his own (CVE-2024-6587).
 """
 
-import base64
 import json
 from functools import lru_cache
+from typing import NamedTuple
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from cryptography.fernet import Fernet, InvalidToken
 
-VARIABLE = "API_KEY_ENCRYPTION_KEYS"
-HOW_TO_MAKE_ONE = (
-    'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
-)
+from bots import master_keys
+
 SHORTEST_KEY_TO_SHOW = 20
-DISTINCT_BYTES_AT_LEAST = 16  # 32 random bytes have fewer once in 10**16
 
 
 class VaultError(Exception):
     """The key cannot be sealed or opened. The message never holds a key."""
 
 
-@lru_cache(maxsize=4)
-def _cipher(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in keys])
+class NoMasterKeyOpens(VaultError):
+    """The ciphertext is forged or damaged, or its master key is not in the list."""
 
 
-def _current_cipher() -> MultiFernet:
-    # Read at every call: a rotation, or a test, changes the setting under us.
-    keys = tuple(settings.API_KEY_ENCRYPTION_KEYS)
-    if not keys:
-        raise VaultError(f"{VARIABLE} is empty")
+class Sealed(NamedTuple):
+    """A ciphertext, and the fingerprint of the master key that opens it."""
+
+    ciphertext: str
+    sealed_with: str
+
+
+@lru_cache(maxsize=16)
+def _cipher(master_key: str) -> tuple[Fernet, str]:
+    return Fernet(master_key), master_keys.fingerprint(master_key)
+
+
+def _ciphers(*, look_again: bool = False) -> list[tuple[Fernet, str]]:
+    """The newest first, each with its fingerprint."""
     try:
-        return _cipher(keys)
-    except ValueError:
-        raise VaultError(f"{VARIABLE} holds a malformed key") from None
+        return [_cipher(key) for key in master_keys.that_open(look_again=look_again)]
+    except master_keys.NoMasterKeys as fault:
+        raise VaultError(str(fault)) from None
 
 
-def seal(api_key: str, *, row_id: str, base_url: str) -> str:
+def fingerprints() -> list[str]:
+    """Of the master keys in the list, the newest first. Raises VaultError where there are none."""
+    try:
+        return [master_keys.fingerprint(key) for key in master_keys.listed()]
+    except master_keys.NoMasterKeys as fault:
+        raise VaultError(str(fault)) from None
+
+
+def seal(api_key: str, *, row_id: str, base_url: str) -> Sealed:
     """Encrypt a key for exactly this row and base URL.
 
-    Raises VaultError where the encryption keys are missing or malformed.
+    Raises VaultError where the master keys are missing or malformed.
     """
     content = json.dumps({"api_key": api_key, "row_id": row_id, "base_url": base_url})
-    return _current_cipher().encrypt(content.encode()).decode()
+    newest, name = _ciphers()[0]
+    return Sealed(newest.encrypt(content.encode()).decode(), name)
 
 
 def unseal(ciphertext: str, *, row_id: str, base_url: str) -> str:
     """The key in clear.
 
-    Raises VaultError for a forged or damaged ciphertext, an encryption key that was removed, and a
-    ciphertext made for another row or another base URL.
+    Raises NoMasterKeyOpens for a forged or damaged ciphertext and a master key that was removed,
+    and VaultError for a ciphertext made for another row or another base URL.
     """
-    cipher = _current_cipher()
-    try:
-        content = json.loads(cipher.decrypt(ciphertext.encode()))
-    except (InvalidToken, UnicodeEncodeError):
-        raise VaultError("the ciphertext does not open with any of the encryption keys") from None
+    return _opened(ciphertext, row_id, base_url)[0]
+
+
+def sealed_with(ciphertext: str, *, row_id: str, base_url: str) -> str:
+    """The fingerprint of the master key that opens it. Raises what `unseal` does."""
+    return _opened(ciphertext, row_id, base_url)[1]
+
+
+def reseal(ciphertext: str, *, row_id: str, base_url: str) -> Sealed:
+    """The same key under the newest master key. Raises what `unseal` does."""
+    place = {"row_id": row_id, "base_url": base_url}
+    return seal(unseal(ciphertext, **place), **place)
+
+
+def _opened(ciphertext: str, row_id: str, base_url: str) -> tuple[str, str]:
+    """The key in clear, and the fingerprint of the master key that opened it."""
+    found = _decrypted(ciphertext, _ciphers())
+    # Another process may have sealed it with a master key that has come since we last looked.
+    found = found or _decrypted(ciphertext, _ciphers(look_again=True))
+    if not found:
+        raise NoMasterKeyOpens("the ciphertext does not open with any of the encryption keys")
+    content = json.loads(found[0])
     if (content["row_id"], content["base_url"]) != (row_id, base_url):
         raise VaultError("the ciphertext was made for another row or another base URL")
-    return str(content["api_key"])
+    return str(content["api_key"]), found[1]
+
+
+def _decrypted(ciphertext: str, ciphers: list[tuple[Fernet, str]]) -> tuple[bytes, str] | None:
+    """The content, and the fingerprint of the master key that opened it."""
+    for cipher, name in ciphers:
+        try:
+            return cipher.decrypt(ciphertext.encode()), name
+        except (InvalidToken, UnicodeEncodeError):
+            continue
+    return None
 
 
 def mask(api_key: str) -> str:
@@ -73,25 +112,3 @@ def mask(api_key: str) -> str:
         return "…"
     prefix = "sk-" if api_key.startswith("sk-") else ""
     return f"{prefix}…{api_key[-4:]}"
-
-
-def check_keys() -> list[str]:
-    """What is wrong with the encryption keys, one sentence each; the keys are not quoted."""
-    keys = list(settings.API_KEY_ENCRYPTION_KEYS)
-    if not keys:
-        return [f"{VARIABLE} is empty: make a key with {HOW_TO_MAKE_ONE}"]
-    numbered = enumerate(keys, start=1)
-    return [
-        f"{VARIABLE}: key {number} {fault}" for number, key in numbered if (fault := _fault(key))
-    ]
-
-
-def _fault(key: str) -> str:
-    try:
-        Fernet(key)
-        content = base64.urlsafe_b64decode(key)
-    except ValueError:
-        return f"is not 32 bytes in URL-safe base64: make one with {HOW_TO_MAKE_ONE}"
-    if len(set(content)) < DISTINCT_BYTES_AT_LEAST:
-        return f"is no random key: make one with {HOW_TO_MAKE_ONE}"
-    return ""

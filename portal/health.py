@@ -1,11 +1,13 @@
 """Health: is the process there (live), and can the platform take work and do it (ready)."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -17,6 +19,7 @@ from portal.models import OutboxEntry, WorkerHeartbeat
 
 OK, DOWN = "ok", "down"
 OUTBOX_IS_LATE_AFTER = timedelta(minutes=2)
+CHECKED_EVERY = 30.0  # seconds
 
 
 @require_safe
@@ -35,6 +38,7 @@ def ready(_request: HttpRequest) -> JsonResponse:
     parts["cache"] = _cache()
     parts["broker"] = parts["cache"] if _broker_is_the_cache() else _broker()
     parts["outbox"] = _outbox() if parts["database"] == OK else "unknown"
+    parts["stored"] = _stored() if parts["database"] == OK else "unknown"
     can_work = parts["database"] == parts["worker"] == OK
     all_well = all(state == OK for state in parts.values())
     status = (OK if all_well else "degraded") if can_work else DOWN
@@ -82,3 +86,19 @@ def _outbox() -> str:
         done_at=None, created_at__lt=timezone.now() - OUTBOX_IS_LATE_AFTER
     )
     return "late" if late.exists() else OK
+
+
+class _Checked:
+    """What this process found last, and until when (by the monotonic clock) that is enough."""
+
+    until = 0.0
+    state = OK
+
+
+def _stored() -> str:
+    """Whether what is stored can be used; `manage.py check --database default` says what cannot."""
+    if time.monotonic() >= _Checked.until:
+        found = checks.run_checks(tags=[checks.Tags.database], databases=[DEFAULT_DB_ALIAS])
+        _Checked.state = "unreadable" if any(each.is_serious() for each in found) else OK
+        _Checked.until = time.monotonic() + CHECKED_EVERY
+    return _Checked.state

@@ -54,7 +54,10 @@ _named = {
 _kept = embedded.installation_secrets(DATA_DIR)
 SECRET_KEY = _named["SECRET_KEY"] or _kept["SECRET_KEY"]
 TOKEN_SIGNING_KEYS = _named["TOKEN_SIGNING_KEYS"] or _kept["TOKEN_SIGNING_KEYS"]
-API_KEY_ENCRYPTION_KEYS = _named["API_KEY_ENCRYPTION_KEYS"] or _kept["API_KEY_ENCRYPTION_KEYS"]
+API_KEY_ENCRYPTION_KEYS_FILE = env.str("API_KEY_ENCRYPTION_KEYS_FILE", default="")
+API_KEY_ENCRYPTION_KEYS = _named["API_KEY_ENCRYPTION_KEYS"]
+if not (API_KEY_ENCRYPTION_KEYS or API_KEY_ENCRYPTION_KEYS_FILE):
+    API_KEY_ENCRYPTION_KEYS = _kept["API_KEY_ENCRYPTION_KEYS"]
 
 # Parts ----------------------------------------------------------------------------------------
 

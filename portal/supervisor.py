@@ -7,6 +7,7 @@ Standard library only.
 """
 
 import contextlib
+import math
 import os
 import select
 import shutil
@@ -30,6 +31,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 2.0
 HEALTHY_AFTER = 30.0  # seconds of life after which earlier deaths no longer count
 TICK = 1.0  # seconds between two looks when nothing happens
 LOGS_TENDED_EVERY = 60.0  # seconds
+GIVES_UP = os.EX_CONFIG  # the exit code of a part that says that a start would not help
 SIGNAL_NAMES = {number.value: number.name for number in signal.Signals}
 
 # The shell becomes the part only when it is told to. Between its start and the moment the reaper
@@ -104,6 +106,7 @@ class Child:
         self._deaths = 0
         self.start_again_at = 0.0
         self.last_news: list[str] = []
+        self.gave_up = False
 
     @property
     def pid(self) -> int | None:
@@ -146,6 +149,7 @@ class Child:
         code = self._process.wait()
         self._reaper.forget(self._process.pid)
         self._process = None
+        self.gave_up = code == GIVES_UP
         return f"exit code {code}" if code >= 0 else f"killed by {SIGNAL_NAMES.get(-code, -code)}"
 
     def pause(self) -> float:
@@ -268,7 +272,12 @@ class Supervisor:
 
     def _plan(self, child: Child, what: str, last_lines: list[str]) -> None:
         name = child.part.name
-        news = [f"{name}: {what}, starting again in {child.pause():.1f} s"]
+        if child.gave_up:
+            child.start_again_at = math.inf
+            then = "not starting again: mend this, then start the platform anew"
+        else:
+            then = f"starting again in {child.pause():.1f} s"
+        news = [f"{name}: {what}, {then}"]
         news += [f"  {name} | {line}" for line in last_lines]
         if news == child.last_news:
             return  # it fails for the same reason again and again: said once is enough

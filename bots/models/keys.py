@@ -32,6 +32,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def bound(self) -> "ApiKeyQuerySet":
         return self.filter(removed_at=None)
 
+    def sealed(self) -> "ApiKeyQuerySet":
+        """Those with a ciphertext: neither removed nor built in."""
+        return self.exclude(sealed="")
+
     def are_simulated(self) -> bool:
         """Whether the bound keys of these, which are one number's, are the simulator's alone."""
         return set(self.bound().values_list("is_sandbox", flat=True)) == {True}
@@ -71,6 +75,12 @@ class ApiKey(models.Model):
     is_sandbox = models.BooleanField(default=False, db_default=False)
     base_url = models.CharField(_("base URL"), max_length=500, blank=True)
     sealed = models.TextField(editable=False, blank=True)
+    # The master key's fingerprint. Blank: sealed by a release that did not note it.
+    sealed_with = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False
+    )
+    # Counts the keys that were typed into this row; sealed anew, a key stays the same one.
+    generation = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     mask = models.CharField(max_length=20, blank=True)
     status = models.CharField(
         max_length=12, choices=KeyStatus.choices, default=KeyStatus.PENDING, editable=False
@@ -90,6 +100,7 @@ class ApiKey(models.Model):
 
     LOCAL_LANE = "local"
     CHANGED = "key.changed"  # the topic of the outbox under which its owner is told
+    SEALED = ("sealed", "sealed_with", "mask", "generation")  # what `seal` sets
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -119,8 +130,10 @@ class ApiKey(models.Model):
         return self.LOCAL_LANE if self.is_local else self.pk
 
     def seal(self, api_key: str) -> None:
-        self.sealed = vault.seal(api_key, row_id=self.pk, base_url=self.base_url)
+        sealed = vault.seal(api_key, row_id=self.pk, base_url=self.base_url)
+        self.sealed, self.sealed_with = sealed
         self.mask = vault.mask(api_key)
+        self.generation += 1
 
     def open(self) -> tuple[str, str]:
         """(base URL, key in clear); raises vault.VaultError where the ciphertext does not open."""
@@ -177,7 +190,7 @@ class ApiKey(models.Model):
 
     def _locked(self, known: models.QuerySet["ApiKey"]) -> "ApiKey | None":
         """The row, if it is among these. A key that was replaced or removed is nobody's."""
-        same = known.filter(pk=self.pk, sealed=self.sealed, removed_at=None)
+        same = known.filter(pk=self.pk, generation=self.generation, removed_at=None)
         return same.select_for_update(of=("self",), no_key=True).first()
 
     def fail(self, status: str, retry_after: float | None, patience: int = PATIENCE) -> bool:

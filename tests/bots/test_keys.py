@@ -182,6 +182,25 @@ def test_an_edit_without_a_key_writes_no_ciphertext(number, upstream):
     assert "sealed" not in updates[0]
 
 
+def test_a_new_base_url_needs_the_key_again_and_changes_nothing_without_it(number, upstream):
+    key = factories.key(number, upstream.url, GOOD)
+    moved = keys.Edit(label="Mine", priority=3, base_url=upstream.url + "/elsewhere")
+    with pytest.raises(keys.KeyNeededAgain):
+        keys.edit(key, moved, actor=number.owner)
+    stored = ApiKey.objects.get()
+    assert (stored.open(), stored.label, stored.priority) == ((upstream.url, GOOD), "", 0)
+
+
+def test_a_key_that_was_typed_again_is_another_generation(number, upstream):
+    key = factories.key(number, upstream.url, GOOD)
+    label_alone = keys.Edit(label="Mine", base_url=upstream.url)
+    keys.edit(key, label_alone, actor=number.owner)
+    before = ApiKey.objects.get().generation
+    typed = keys.Edit(label="Mine", base_url=upstream.url, api_key=GOOD + "x")
+    keys.edit(key, typed, actor=number.owner)
+    assert (key.generation, before, ApiKey.objects.get().generation) == (1, 1, 2)
+
+
 def test_a_removed_key_cannot_be_edited(number, upstream):
     key = factories.key(number, upstream.url)
     keys.remove(key, actor=None)

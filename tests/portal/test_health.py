@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from portal import health, outbox, valkey
-from portal.asgi import AliveFirst
+from portal.alive import AliveFirst
 from portal.models import OutboxEntry, WorkerHeartbeat
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,14 @@ def test_it_is_ready_once_a_worker_is_there(client):
     response = client.get("/health/ready")
     assert response.status_code == 200
     assert response.json()["status"] == "ok"
-    assert set(response.json()["parts"]) == {"database", "worker", "cache", "broker", "outbox"}
+    assert set(response.json()["parts"]) == {
+        "database",
+        "worker",
+        "cache",
+        "broker",
+        "outbox",
+        "stored",
+    }
 
 
 def test_a_worker_that_fell_silent_does_not_count(client):

@@ -30,6 +30,7 @@ PARTS = {
     "good": "import os, time; os.fork(); time.sleep(600)",
     "stubborn": "import signal, time; signal.signal(15, signal.SIG_IGN); print(1); time.sleep(600)",
     "broken": "import sys; print('reading'); sys.exit('no such \\x1b[31mthing')",
+    "refusing": "import sys; print('lacks a key'); open(sys.argv[1], 'a').write('x'); sys.exit(78)",
     "curious": "import os, time; print(sorted(os.listdir('/dev/fd'))); time.sleep(600)",
     "polite": (
         "import signal, sys, time\\n"
@@ -200,6 +201,16 @@ def test_it_shows_why_a_part_cannot_run_and_keeps_trying(installation):
     again = "broken0: stopped (exit code 1), starting again in 1.0 s"
     assert eventually(lambda: again in installation.said())
     assert "  broken0 | no such  [31mthing" in installation.said()
+
+
+def test_a_part_that_says_that_a_start_would_not_help_is_not_started_again(installation):
+    installation.start("refusing,good")
+    news = "refusing0: stopped (exit code 78), not starting again: mend this, then start"
+    assert eventually(lambda: news in installation.said())
+    assert "  refusing0 | lacks a key" in installation.said()
+    time.sleep(2 * supervisor.SHORTEST_PAUSE)
+    assert (installation.directory / "order").read_text() == "x"
+    assert lives(installation.part())
 
 
 def test_nothing_outlives_a_killed_supervisor(installation):

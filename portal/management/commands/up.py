@@ -17,8 +17,8 @@ import requests
 from django.conf import settings
 from django.core import checks
 from django.core.management import BaseCommand, call_command
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db import Error as DatabaseFault
-from django.db import connections
 
 from portal import embedded, parts
 from portal.accounts import first_administrator_link
@@ -97,8 +97,12 @@ def prepare(say: Say) -> int:
     return lock
 
 
-def check_system(say: Say) -> None:
-    messages = [message for message in checks.run_checks() if not message.is_silenced()]
+def check_system(say: Say, **which: Any) -> None:
+    """Run the system checks, those that are named or all that need no database.
+
+    Raises CannotStartError where one of them finds an error.
+    """
+    messages = [message for message in checks.run_checks(**which) if not message.is_silenced()]
     for message in messages:
         hint = f" ({message.hint})" if message.hint else ""
         say(f"{'error' if message.is_serious() else 'warning'}: {message.msg}{hint}")
@@ -156,7 +160,7 @@ def bring_up(supervisor: Supervisor, say: Say) -> bool:
         if not supervisor.watch(until=valkey_answers, every=PROBE_EVERY):
             return False
     say("preparing the database")
-    prepare_database()
+    prepare_database(say)
     for part in parts.others():
         say(f"starting {part.name}")
         supervisor.start(part)
@@ -177,10 +181,14 @@ def valkey_answers() -> bool:
         client.close()
 
 
-def prepare_database() -> None:
-    """Migrations and the demo number. Raises CannotStartError when the database does not serve."""
+def prepare_database(say: Say) -> None:
+    """Migrations, a look at what is stored, and the demo number.
+
+    Raises CannotStartError when the database does not serve, or needs what is not there.
+    """
     try:
         call_command("migrate", interactive=False, verbosity=0)
+        check_system(say, tags=[checks.Tags.database], databases=[DEFAULT_DB_ALIAS])
         call_command("demo_number")
         forget_dead_workers()
     except DatabaseFault as error:
