@@ -36,6 +36,10 @@ class OutboundRefused(httpx2.TransportError):
     """
 
 
+class NameUnknown(httpcore2.ConnectError):
+    """The host's name has no address here."""
+
+
 # Names and addresses --------------------------------------------------------------------------
 
 _asked: dict[tuple[str, int], Future[list[Address]]] = {}
@@ -105,12 +109,12 @@ def _in_turn(
 
 
 def _check(scheme: str, host: str, port: int, addresses: list[Address]) -> None:
-    """Raises OutboundRefused, and httpcore2.ConnectError where there is none."""
+    """Raises OutboundRefused, and NameUnknown where there is none."""
     # One bad address condemns the name: nobody honest mixes public and private ones.
     if not all(destinations.permitted(scheme, host, port, each) for each in addresses):
         raise OutboundRefused(destinations.private_message())
     if not addresses:
-        raise httpcore2.ConnectError("the name does not resolve")
+        raise NameUnknown("the name does not resolve")
 
 
 # Dialling -------------------------------------------------------------------------------------

@@ -27,10 +27,12 @@ from bots.guarded_connect import (
     CONNECT_SECONDS,
     GuardedBackend,
     GuardedSyncBackend,
+    NameUnknown,
     OutboundRefused,
 )
 
 __all__ = [
+    "NameUnknown",
     "OutboundRefused",
     "ResponseCompressed",
     "ResponseTooLarge",

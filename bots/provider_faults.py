@@ -5,7 +5,6 @@ text: it is cut, flattened to one line and scrubbed of the key before it goes an
 """
 
 import re
-import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ import httpx2
 import openai
 from django.utils.translation import gettext_noop
 
-from bots.outbound import OutboundRefused, ResponseCompressed, ResponseTooLarge
+from bots.outbound import NameUnknown, OutboundRefused, ResponseCompressed, ResponseTooLarge
 
 EVIDENCE_AT_MOST = 300
 FOREIGN_TEXT_AT_MOST = 2000
@@ -44,7 +43,7 @@ UNREADABLE = gettext_noop("unreadable answer")
 NO_FINISH = gettext_noop("the answer ended without a finish")
 NO_ANSWER = gettext_noop("HTTP 200 without an answer in it")
 STEPS: list[tuple[type[BaseException], str]] = [
-    (socket.gaierror, gettext_noop("the host name does not resolve")),
+    (NameUnknown, gettext_noop("the host name does not resolve")),
     (ssl.SSLCertVerificationError, gettext_noop("the TLS certificate was refused")),
     (ssl.SSLError, gettext_noop("the TLS handshake failed")),
     (ConnectionRefusedError, gettext_noop("refused")),

@@ -1,12 +1,11 @@
 """What was seen of a key, in the reader's language."""
 
-import socket
-
 import httpx2
 import pytest
 from django.utils import translation
 
 from bots import evidence, provider_faults
+from bots.outbound import NameUnknown
 
 CHINESE = {
     "%(what)s: %(detail)s": "%(what)s：%(detail)s",
@@ -41,6 +40,6 @@ def test_the_head_of_the_catalogue_is_never_shown(kept):
 
 def test_what_is_kept_is_a_class_and_a_detail():
     trouble = httpx2.ConnectError("")
-    trouble.__cause__ = socket.gaierror()
+    trouble.__cause__ = NameUnknown()
     fault = provider_faults.fault_of(trouble, "sk-key", answering=False)
     assert fault.evidence == "no connection: the host name does not resolve"
