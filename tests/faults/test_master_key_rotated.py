@@ -87,7 +87,7 @@ def rotate(platform: Platform) -> dict[str, object]:
 def test_a_rotation_is_not_noticed_and_the_old_key_may_go(
     own_stack: Stack, master: MasterKeys, provider: Upstream, tell: Tell
 ):
-    stored, rotations, left = sized(full=20_000, short=1_000), sized(full=5, short=2), 0
+    stored, rotations, left = sized(full=5_000, short=1_000), sized(full=5, short=2), 0
     client, reports = own_stack.robot(provider), []
     own_stack.hands.do(STORED.format(stored))
     with Asking(client) as asking:
