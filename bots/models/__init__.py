@@ -4,10 +4,13 @@ from bots.models.feed import FeedCounter, FeedEntry, IdempotencyKey, Kind
 from bots.models.keys import ApiKey, KeyStatus, KeyVerdict
 from bots.models.prompts import Prompt
 from bots.models.robots import Robot
+from bots.models.safety import BlockedAnswer, BlockedWords, Place, Source
 
 __all__ = [
     "ApiKey",
     "Audience",
+    "BlockedAnswer",
+    "BlockedWords",
     "Channel",
     "Conversation",
     "FeedCounter",
@@ -20,8 +23,10 @@ __all__ = [
     "Message",
     "News",
     "Person",
+    "Place",
     "Prompt",
     "Rating",
     "Robot",
+    "Source",
     "Status",
 ]

@@ -24,6 +24,11 @@ class Robot(models.Model):
     guests_allowed = models.BooleanField(_("guests allowed"), default=False)
     context_tokens = models.PositiveIntegerField(_("context budget"), default=4_000)
     answer_tokens = models.PositiveIntegerField(_("answer budget"), null=True, blank=True)
+    moderated = models.BooleanField(
+        _("moderation by the provider"), default=False, db_default=False
+    )
+    # That of the number's BlockedWords; 0 where it has none.
+    words_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("robot")

@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import hmac
 import json
-from typing import cast
+from typing import Any, cast
 
 import h11
 
+from bots.simulator import shapes
 from bots.simulator.behaviours import behaviour, catalogue
 from bots.simulator.calls import Call
 from bots.simulator.ledger import REMEMBERED, Ledger
@@ -18,6 +19,7 @@ BACKLOG = 4096
 
 BAD_KEY = ("sk-bad", 401, "Incorrect API key provided")
 LISTLESS_KEY = ("sk-nolist", 404, "There is no list for")
+FLAGGED = "flag-me"
 
 
 class Simulator:
@@ -43,6 +45,7 @@ class Simulator:
         doors = {
             ("GET", "/v1/models"): self._list_models,
             ("POST", "/v1/chat/completions"): self._complete,
+            ("POST", "/v1/moderations"): self._moderate,
             ("GET", "/calls"): self._tell_calls,
             ("POST", "/reset"): self._reset,
         }
@@ -76,6 +79,15 @@ class Simulator:
         rows = [{"id": name, "object": "model", "owned_by": "simulator"} for name in self.models]
         call.answer_json({"object": "list", "data": rows})
 
+    async def _moderate(self, call: Call, request: "Request") -> None:
+        """Flags what holds FLAGGED; knows no moderation with the key that knows no list."""
+        self.ledger.moderations += 1
+        for refusal in (BAD_KEY, LISTLESS_KEY):
+            if self._refuses_key(call, request, *refusal):
+                return
+        asked = _json_object(request.body) or {}
+        call.answer_json(shapes.moderation(is_flagged=FLAGGED in str(asked.get("input"))))
+
     async def _tell_calls(self, call: Call, _request: "Request") -> None:
         call.answer_json(self.ledger.as_json())
 
@@ -84,11 +96,8 @@ class Simulator:
         call.answer_json({})
 
     async def _complete(self, call: Call, request: "Request") -> None:
-        try:
-            asked = json.loads(request.body or b"{}")
-        except (ValueError, RecursionError):
-            asked = None
-        if not isinstance(asked, dict):
+        asked = _json_object(request.body)
+        if asked is None:
             call.refuse(400, "The body is no JSON object", "invalid_request_error")
             return
         call.asked = asked
@@ -101,6 +110,15 @@ class Simulator:
             aborted = False
         finally:
             self.ledger.end(aborted=aborted)
+
+
+def _json_object(body: bytearray) -> dict[str, Any] | None:
+    """None where the body is something else; an empty one is an empty object."""
+    try:
+        content = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 class Request:
