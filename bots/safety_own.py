@@ -6,14 +6,15 @@ A number whose list has not changed costs nothing, one without a list not even a
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from bots import safety_lists
+from bots import robots, safety_lists
 from bots.models import BlockedWords, Robot
 from bots.safety_words import Words
-from portal import audit, numbers
+from portal import audit
 from portal.models import ServiceNumber, User
 
 BEGINNINGS_IN_MEMORY = 1_000_000  # about 100 bytes each
@@ -70,17 +71,19 @@ def text_of(number: ServiceNumber) -> str:
     return BlockedWords.objects.filter(pk=number.pk).values_list("words", flat=True).first() or ""
 
 
-def save(number: ServiceNumber, text: str, *, actor: User | None) -> None:
-    """Make this the number's list; how many words it had and has is on the record.
+def save(number: ServiceNumber, wanted: dict[str, Any], *, actor: User | None) -> None:
+    """Make `words` the number's list, and have the provider moderate or not (`moderated`).
 
-    Raises numbers.EditRefused where the number is closed.
+    How many words it had and has is on the record. Raises numbers.EditRefused where the number is
+    closed.
     """
     with transaction.atomic():
-        numbers.refuse_closed(ServiceNumber.objects.locked(number.pk))
+        robots.save(number, {"moderated": wanted["moderated"]}, actor=actor)
         row, _new = BlockedWords.objects.get_or_create(number=number)
+        text = wanted["words"]
         if row.words == text:
             return
-        counts = [len(safety_lists.lines(row.words)), len(safety_lists.lines(text))]
+        counts = [len(safety_lists.lines(words)) for words in (row.words, text)]
         row.words, row.version, row.changed_at = text, row.version + 1, timezone.now()
         row.save()
         version = row.version if counts[1] else 0

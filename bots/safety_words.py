@@ -38,6 +38,7 @@ WIDE = "\u0e00"  # from here on: scripts without spaces between words
 BASIC_PLANE_ENDS = "\uffff"
 
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+_ACCENTS = frozenset([1, *range(10, 37), *range(200, 256)])
 _BREAKS = frozenset("\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85")
 # Letters in boxes, for which Unicode has no folding: outlined and filled ones, and those of flags.
 _BOXED = [0x1F150, 0x1F170, 0x1F1E6]
@@ -77,10 +78,10 @@ def _is_unseen(part: str, category: str) -> bool:
         return True
     if category == "Cc":
         return part not in _BREAKS
-    # Accents above and below, points of Hebrew and Arabic, variation selectors.
+    # Strokes through a letter, points of Hebrew and Arabic, accents around it; selectors.
     place = unicodedata.combining(part)
     is_selector = "\ufe00" <= part <= "\ufe0f" or "\U000e0100" <= part <= "\U000e01ef"
-    return category == "Mn" and (place >= 200 or 10 <= place <= 36 or is_selector)
+    return category == "Mn" and (place in _ACCENTS or is_selector)
 
 
 FOLDING = _Folding()

@@ -2,7 +2,17 @@
 
 from django.urls import include, path
 
-from bots.views import chat, chat_messages, chat_news, console, feedback, keys, review, robot
+from bots.views import (
+    chat,
+    chat_messages,
+    chat_news,
+    console,
+    feedback,
+    keys,
+    review,
+    robot,
+    safety,
+)
 
 number = [
     path("", console.overview, name="number"),
@@ -12,6 +22,7 @@ number = [
     path("keys/<str:key_id>/check/", keys.check, name="key-check"),
     path("keys/<str:key_id>/remove/", keys.remove, name="key-remove"),
     path("robot/", robot.robot, name="number-robot"),
+    path("safety/", safety.safety, name="number-safety"),
     path("feedback/", feedback.feedback, name="number-feedback"),
 ]
 

@@ -67,6 +67,7 @@ CONSOLE = {
     "key-check": Row(ALL_405, OWNER_302, KEY),
     "key-remove": Row(ALL_405, OWNER_302, KEY),
     "number-robot": Row(OWNER_200, OWNER_200, MAIN),
+    "number-safety": Row(OWNER_200, OWNER_302, MAIN),
     "number-feedback": Row(OWNER_200, ALL_405, MAIN),
     "number-calls": Row(OWNER_200, ALL_405, MAIN),
     "number-addresses": Row(OWNER_200, OWNER_200, MAIN),
