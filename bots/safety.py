@@ -92,46 +92,42 @@ class Gate:
 
     def __init__(self, guard: Guard, journal: Writer) -> None:
         self._journal = journal
-        self._searches = []
-        for source, words in guard.lists:
-            searching = search(words)
+        searches = [(source, search(words)) for source, words in guard.lists]
+        self._sends = [(source, searching.send) for source, searching in searches]
+        for _source, searching in searches:
             next(searching)
-            self._searches.append((source, searching))
         self._held = ""
-        self._shown = 0
 
     def put(self, text: str) -> None:
         """Raises Blocked."""
-        if not self._searches:
+        if not text:
+            return
+        held = self._look(text)
+        if held or self._held:
+            text = self._held + text
+            free = len(text) - held
+            self._held = text[free:]
+            text = text[:free]
+        if text:
             self._journal.put(text)
-        elif text:
-            self._held += text
-            self._show(self._look(text))
 
     def end(self) -> None:
         """The answer is whole. Raises Blocked."""
-        if self._searches:
-            self._look("")
-            self._show(self._shown + len(self._held))
+        self._look("")
+        if self._held:
+            self._journal.put(self._held)
 
-    def _look(self, text: str) -> int:
-        """Up to which position the answer may be shown."""
-        position = self._shown + len(self._held)
-        for source, searching in self._searches:
+    def _look(self, piece: str) -> int:
+        """How many characters of the text so far are to be held back; an empty piece is its end."""
+        held = 0
+        for source, send in self._sends:
             try:
-                position = min(position, searching.send(text))
+                own = send(piece)
             except StopIteration as found:
-                raise Blocked(self._finding(source, str(found.value))) from None
-        return position
-
-    def _show(self, position: int) -> None:
-        count = position - self._shown
-        if count:
-            self._journal.put(self._held[:count])
-            self._held, self._shown = self._held[count:], position
-
-    def _finding(self, source: Source, word: str) -> Finding:
-        return Finding(Place.ANSWER, source, word, "".join(self._journal.text) + self._held)
+                text = "".join([*self._journal.text, self._held, piece])
+                raise Blocked(Finding(Place.ANSWER, source, found.value, text)) from None
+            held = own if own > held else held  # noqa: FURB136  (max is a call for each token)
+        return held
 
 
 # The provider's own moderation ------------------------------------------------------------------

@@ -28,13 +28,15 @@ end of the text again with every piece.
 
 import itertools
 import unicodedata
+from collections import deque
 from collections.abc import Generator, Iterable
 
 APART_AT_MOST = 4
 SPELLED_OUT_FROM = 3
-POSITIONS_AT_MOST = 4096
 EDGE = " "
 WIDE = "\u0e00"  # from here on: scripts without spaces between words
+AN_EDGE, NARROW_SIGN, WIDE_SIGN = 0, 1, 2
+AN_EDGE_BETWEEN = NARROW_SIGN + WIDE_SIGN
 BASIC_PLANE_ENDS = "\uffff"
 
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
@@ -125,7 +127,8 @@ class Words:
     """A list, ready to be searched for.
 
     `beginnings` has every beginning of every word (with "", and a whole one with the word as it was
-    written), and the empty one. `count` is how many different words there are.
+    written), and the empty one; `firsts`, by its first, the second signs of words that begin with a
+    wide one. `count` is how many different words there are.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -144,6 +147,10 @@ class Words:
         for one in sorted(wanted, key=len):
             if not self._is_found_in(one):
                 self._add(one, wanted[one])
+        self.firsts: dict[str, str] = {}
+        for one in self.beginnings:
+            if len(one) == 2 and one >= WIDE:
+                self.firsts[one[0]] = self.firsts.get(one[0], "") + one[1]
 
     def find(self, text: str) -> str:
         """The first word of the list that the text holds; "" where there is none."""
@@ -175,45 +182,48 @@ class Words:
 def search(words: Words) -> Generator[int, str, str]:
     """Send it a text in pieces, and an empty one at its end; the first `next` gives 0.
 
-    It gives the position (characters of the text) from which on the text may yet turn out to begin
-    a word: what is before may be shown. It returns the first word that it meets.
+    It gives how many characters at the end of the text may yet turn out to begin a word: what is
+    before them may be shown. It returns the first word that it meets.
 
     A coroutine, because its variables outlive a piece at no cost: a stream comes in pieces of one
     or two characters, and this is what each of them waits for.
     """
-    beginnings, folding = words.beginnings, FOLDING
-    end = outset = EDGE if EDGE in beginnings else ""  # of the text: the longest beginning
-    at: list[int] = []  # where the last signs of `end` stand, and older ones before them
-    last = EDGE
-    position = apart = 0
+    known, firsts, folding = words.beginnings.get, words.firsts, FOLDING
+    end = outset = EDGE if EDGE in words.beginnings else ""  # of the text: the longest beginning
+    seconds: str | None = None  # where `end` is a single wide sign: what may follow it
+    at: deque[int] = deque(maxlen=words.longest + 1)  # where the last signs of the text stand
+    kind = position = apart = 0
     while True:
         held = len(end) - (end[:1] == EDGE)
-        piece = yield at[-held] if held else position
+        piece = yield position - at[-held] if held else 0
         for character in piece or EDGE:
             for sign in folding[character]:
+                if seconds is not None and sign not in seconds and sign in firsts:
+                    end, seconds, apart = sign, firsts[sign], 0  # as below, for most of Chinese
+                    at.append(position)
+                    continue
                 if sign == EDGE:
                     apart += 1
                     if apart > APART_AT_MOST:
-                        end, last = outset, EDGE
-                    if last == EDGE or last >= WIDE:
+                        end, seconds, kind = outset, None, AN_EDGE
+                    if kind != NARROW_SIGN:
                         continue
+                    kind = AN_EDGE
                 else:
-                    apart = 0
-                    if last != EDGE and (last < WIDE) is not (sign < WIDE):
-                        end = _longest(end + EDGE, beginnings)
-                        if beginnings[end]:
-                            return beginnings[end]
+                    apart, before, kind = 0, kind, WIDE_SIGN if sign >= WIDE else NARROW_SIGN
+                    if before + kind == AN_EDGE_BETWEEN:
+                        end = _longest(end + EDGE, words.beginnings)
+                        if word := known(end):
+                            return word
                         at.append(position)
-                last = sign
                 end += sign
-                while end not in beginnings:
+                while (word := known(end)) is None:
                     end = end[1:]
-                if beginnings[end]:
-                    return beginnings[end]
+                if word:
+                    return word
                 at.append(position)
+                seconds = firsts.get(end)
             position += 1
-        if len(at) > POSITIONS_AT_MOST:
-            del at[: -words.longest]
 
 
 def _longest(text: str, beginnings: dict[str, str]) -> str:
