@@ -7,7 +7,7 @@ may have read that by then. Where it cannot be asked, the lists alone decide.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -91,43 +91,45 @@ class Gate:
     """
 
     def __init__(self, guard: Guard, journal: Writer) -> None:
-        self._journal = journal
-        searches = [(source, search(words)) for source, words in guard.lists]
-        self._sends = [(source, searching.send) for source, searching in searches]
-        for _source, searching in searches:
-            next(searching)
-        self._held = ""
-
-    def put(self, text: str) -> None:
-        """Raises Blocked."""
-        if not text:
-            return
-        held = self._look(text)
-        if held or self._held:
-            text = self._held + text
-            free = len(text) - held
-            self._held = text[free:]
-            text = text[:free]
-        if text:
-            self._journal.put(text)
+        self._send: Callable[[str], None] | None = None
+        self.put = journal.put
+        if guard.lists:
+            passing = _pass(guard.lists, journal)
+            next(passing)
+            self.put = self._send = passing.send
 
     def end(self) -> None:
-        """The answer is whole. Raises Blocked."""
-        self._look("")
-        if self._held:
-            self._journal.put(self._held)
+        """The answer is whole. Raises Blocked, as `put` does."""
+        if self._send:
+            self._send("")
 
-    def _look(self, piece: str) -> int:
-        """How many characters of the text so far are to be held back; an empty piece is its end."""
+
+def _pass(lists: Lists, journal: Writer) -> Generator[None, str, None]:
+    """Send it an answer in pieces, and an empty one at its end. Raises Blocked.
+
+    A coroutine for the same reason as the search.
+    """
+    searches = [(source, search(words)) for source, words in lists]
+    sends = [(source, searching.send) for source, searching in searches]
+    for _source, searching in searches:
+        next(searching)
+    waiting, show = "", journal.put
+    while True:
+        piece = yield
         held = 0
-        for source, send in self._sends:
+        for source, send in sends:
             try:
                 own = send(piece)
             except StopIteration as found:
-                text = "".join([*self._journal.text, self._held, piece])
-                raise Blocked(Finding(Place.ANSWER, source, found.value, text)) from None
+                said = "".join([*journal.text, waiting, piece])
+                raise Blocked(Finding(Place.ANSWER, source, found.value, said)) from None
             held = own if own > held else held  # noqa: FURB136  (max is a call for each token)
-        return held
+        text = waiting + piece
+        waiting = ""
+        if held and piece:
+            text, waiting = text[:-held], text[-held:]
+        if text:
+            show(text)
 
 
 # The provider's own moderation ------------------------------------------------------------------

@@ -186,7 +186,8 @@ def search(words: Words) -> Generator[int, str, str]:
     before them may be shown. It returns the first word that it meets.
 
     A coroutine, because its variables outlive a piece at no cost: a stream comes in pieces of one
-    or two characters, and this is what each of them waits for.
+    or two characters, and this is what each of them waits for. And one loop, deeper than is good
+    for readers: a call for each character would cost as much as all the rest.
     """
     known, firsts, folding = words.beginnings.get, words.firsts, FOLDING
     end = outset = EDGE if EDGE in words.beginnings else ""  # of the text: the longest beginning
@@ -194,7 +195,7 @@ def search(words: Words) -> Generator[int, str, str]:
     at: deque[int] = deque(maxlen=words.longest + 1)  # where the last signs of the text stand
     kind = position = apart = 0
     while True:
-        held = len(end) - (end[:1] == EDGE)
+        held = len(end) - (end[0] == EDGE) if end else 0
         piece = yield position - at[-held] if held else 0
         for character in piece or EDGE:
             for sign in folding[character]:
