@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext_noop
 
-from bots import claims, erasing, faults, plans, pool, settlement
+from bots import claims, erasing, faults, plans, pool, safety, settlement
+from bots.blocked import Finding
 from bots.journal import Writer
 from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Status
@@ -74,6 +75,8 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
     if message.tries > settings.ATTEMPTS_AT_MOST:
         return settlement.failure(faults.ATTEMPTS_USED_UP)
     planned = plan or await _plan(message, worker)
+    if planned.finding:
+        return safety.outcome(settlement.failure(faults.BLOCKED), planned.finding)
     if not planned.keys:
         return settlement.failure(faults.NO_USABLE_KEY)
     try:
@@ -165,20 +168,28 @@ async def _stream(
     key, endpoint = chosen
     usage: Usage | None = None
     finish_reason = ""
+    finding: Finding | None = None
+    gate = safety.Gate(plan.guard, journal)
+    moderation = safety.Moderation(plan.guard, worker.provider, chosen)
     pieces = worker.provider.stream(
         endpoint, plan.turns, request_id=plan.message.pk, sampling=plan.sampling
     )
     try:
+        await moderation.see_question(plan.message.question)
         async for piece in pieces:
             if isinstance(piece, Usage):
                 usage = piece
             elif isinstance(piece, CutShort):
                 finish_reason = piece.reason
             else:
-                journal.put(piece)
+                gate.put(piece)
+        gate.end()
+        await moderation.see_answer("".join(journal.text))
+    except safety.Blocked as blocked:
+        finding = blocked.finding
     finally:
         await pieces.aclose()
-    return Outcome(
+    ended = Outcome(
         Status.DONE,
         answer="".join(journal.text),
         model=endpoint.model,
@@ -187,3 +198,4 @@ async def _stream(
         completion_tokens=usage.completion_tokens if usage else None,
         api_key=key,
     )
+    return safety.outcome(ended, finding)

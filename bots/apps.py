@@ -19,4 +19,5 @@ class BotsConfig(AppConfig):
         register(checks.outbound_list_is_readable)
         register(checks.leases_outlive_renewals)
         register(checks.local_model_is_there)
+        register(checks.blocked_words_are_readable)
         consequences.register()

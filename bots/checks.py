@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
-from bots import master_keys, outbound
+from bots import master_keys, outbound, safety_lists
 
 
 def vault_has_keys(**_kwargs: Any) -> list[CheckMessage]:
@@ -32,6 +32,18 @@ def local_model_is_there(**_kwargs: Any) -> list[CheckMessage]:
         return []
     message = f"LOCAL_MODEL_PATH names no file: {path}. Unset it for the model that is included."
     return [Error(message, id="bots.E004")]
+
+
+def blocked_words_are_readable(**_kwargs: Any) -> list[CheckMessage]:
+    path = settings.BLOCKED_WORDS_FILE
+    if not path:
+        return []
+    try:
+        safety_lists.read_file(path)
+    except (OSError, ValueError) as error:
+        message = f"BLOCKED_WORDS_FILE cannot be read: {path} ({error})."
+        return [Error(message, id="bots.E005")]
+    return []
 
 
 def leases_outlive_renewals(**_kwargs: Any) -> list[CheckMessage]:

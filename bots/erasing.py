@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from bots import followers, journal, news, settlement
+from bots import blocked, followers, journal, news, settlement
 from bots.models import Conversation, FeedEntry, IdempotencyKey, Message, Person, Prompt
 from portal import audit
 
@@ -114,5 +114,6 @@ def _empty_some(person: Person, conversations: list[str]) -> int:
         FeedEntry.objects.filter(message__in=some).exclude(comment="").update(comment="")
         IdempotencyKey.objects.filter(message__in=some).delete()
         Prompt.objects.filter(message__in=some).delete()
+        blocked.forget(some)
     journal.forget(some)
     return emptied

@@ -263,7 +263,9 @@ def _rows(wanted: Look) -> QuerySet[FeedEntry] | None:
     The message's facts are looked up row by row, by subqueries that PostgreSQL cannot turn into a
     join: a join it may begin at the wrong end, with every message of every number.
     """
-    rows = FeedEntry.objects.filter(number=wanted.number_id).select_related("message", "person")
+    rows = FeedEntry.objects.filter(number=wanted.number_id).select_related(
+        "message__blocked", "person"
+    )
     if wanted.filters.open_id:
         people = Person.objects.filter(number=wanted.number_id, open_id=wanted.filters.open_id)
         person = people.first()

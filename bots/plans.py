@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import structlog
 from django.db import DEFAULT_DB_ALIAS
 
-from bots import context, pool, vault
+from bots import context, pool, safety, vault
+from bots.blocked import Finding
 from bots.models import ApiKey, Channel, Configuration, Message, Prompt, Robot
 from bots.provider import Endpoint, Sampling
+from bots.safety import NO_GUARD, Guard
 from portal import statements
 
 logger = structlog.get_logger(__name__)
@@ -18,18 +20,24 @@ Keys = list[tuple[ApiKey, Endpoint]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How to answer one message: `keys` are the usable ones, in the order to try them."""
+    """How to answer one message: `keys` are the usable ones, in the order to try them.
+
+    With a `finding` it is not to be answered at all: the safety filter found that in the question.
+    """
 
     message: Message
     sampling: Sampling
     turns: list[dict[str, str]]
     keys: Keys
+    guard: Guard = NO_GUARD
+    finding: Finding | None = None
 
 
 # One statement for a batch: the robots, and with each of them its number's usable keys, those of
 # ApiKeyQuerySet.usable. By the ORM it would be the dearest step of them all. `from_db` takes the
 # columns in the order of the model's fields.
 _ROBOT = ["model", "system_prompt", "temperature", "context_tokens", "answer_tokens", "number_id"]
+_ROBOT += ["moderated", "words_version"]
 _KEY = ["id", "number_id", "label", "is_local", "is_sandbox", "base_url", "sealed", "generation"]
 _KEY += ["status", "checked_at", "priority", "weight", "failures", "rests_until"]
 _ROBOTS_AND_KEYS = """SELECT {robot}, {key} FROM bots_robot AS robot LEFT JOIN bots_apikey AS k
@@ -56,22 +64,31 @@ def make_all(messages: Collection[Message]) -> list[Plan]:
     # brings its robot.
     may_have = [each.pk for each in messages if each.channel in (Channel.OPENAI, Channel.SANDBOX)]
     given = Prompt.objects.in_bulk(may_have) if may_have else {}
+    guards = safety.guards(each.robot for each in answering.values())
     return [
-        _plan(message, answering[message.number_id], given.get(message.pk))
+        _plan(
+            message,
+            answering[message.number_id],
+            given.get(message.pk),
+            guards[message.number_id],
+        )
         if message.number_id in answering
         else Plan(message, Sampling(), [], [])  # nothing to ask anybody with
         for message in messages
     ]
 
 
-def _plan(message: Message, answering: _Answering, given: Prompt | None) -> Plan:
+def _plan(message: Message, answering: _Answering, given: Prompt | None, guard: Guard) -> Plan:
     robot = given.answering(answering.robot) if given else answering.robot
     endpoints = [
         (key, Endpoint(base_url=base_url, api_key=clear, model=robot.model))
         for key, base_url, clear in pool.in_turn(answering.keys)
     ]
     turns = context.build(robot, message, given)
-    return Plan(message, _sampling(robot, given), turns, endpoints)
+    asked = [message.question]
+    if given:  # whoever brings his own turns has said all of them
+        asked = [turn["content"] for turn in turns[bool(robot.system_prompt) :]]
+    return Plan(message, _sampling(robot, given), turns, endpoints, guard, guard.find(asked))
 
 
 def _answering(number_ids: set[int]) -> dict[int, _Answering]:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.utils.translation import gettext_noop
 
 from bots import outbound
+from bots.moderations import flagged
 from bots.provider_faults import (
     FOREIGN_TEXT_AT_MOST,
     NO_ANSWER,
@@ -38,12 +39,16 @@ __all__ = ["CutShort", "Endpoint", "Provider", "ProviderFault", "Sampling", "Usa
 PROBE_SECONDS = 20.0
 # For one token of a model that is listed: what takes longer is slow, and says nothing of the key.
 PROOF_SECONDS = 6.0
+MODERATION_SECONDS = 5.0
 TOKENS_AT_MOST = 1_000_000_000  # a count beyond this is a provider's bug, and no database's integer
 MODELS_AT_MOST = 2000
 # Why an answer may end before its end, in the words of OpenAI's `finish_reason`.
 CUTS = frozenset({"length", "content_filter"})
 # What a provider says whose list of models is closed or does not exist; the key may still be good.
 NO_LIST = frozenset({403, 404, 405, 501})
+NO_MODERATION = frozenset({404, 405, 501})
+# It refuses this text, not every text: whoever asks must not switch moderation off by that.
+ABOUT_THE_TEXT = frozenset({400, 413, 422})
 # Evidence is kept in English, and shown by bots.evidence.
 LISTED = gettext_noop("HTTP 200, models listed")
 IMPOSSIBLE_KEY = gettext_noop("the key is empty or holds impossible characters")
@@ -198,6 +203,27 @@ class Provider:
                 return await self._ask_for_one_token(endpoint)
         except TimeoutError:
             return SLOW
+
+    async def moderate(self, endpoint: Endpoint, text: str) -> list[str] | None:
+        """The categories that the provider's own moderation puts the text into: none as a rule.
+
+        None where the provider offers no such thing. Raises ProviderFault.
+        """
+        try:
+            async with asyncio.timeout(MODERATION_SECONDS):
+                client = self._client(endpoint)
+                reply = await client.post(
+                    "/moderations", cast_to=object, body={"input": clean(text)}
+                )
+            return flagged(reply, endpoint.api_key)
+        except TROUBLE as trouble:
+            status = getattr(trouble, "status_code", None)
+            if status in NO_MODERATION:
+                return None
+            if status in ABOUT_THE_TEXT:
+                return []
+            fault = fault_of(trouble, endpoint.api_key, answering=False)
+        raise fault
 
     def _client(self, endpoint: Endpoint) -> _Client:
         if not is_possible_key(endpoint.api_key):

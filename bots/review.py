@@ -1,6 +1,7 @@
 """What the review desk shows: the queue, and everything of one number that a decision is about.
 
-Of a key only its health, of conversations only what the owner tried out himself.
+Of a key only its health, of conversations only what the owner tried out himself, and what the
+safety filter blocked.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from bots import robots
+from bots import blocked, robots
+from bots.blocked import Digest
 from bots.differences import Change
 from bots.models import ApiKey, Channel, Message, Person, Robot
 from bots.review_changes import changed_fields, changes_since
@@ -37,6 +39,7 @@ DEEDS: dict[str, str | Promise] = {
     "number.close": gettext_lazy("closed"),
     "robot.edit": gettext_lazy("robot changed"),
     "robot.rollback": gettext_lazy("robot back to an earlier version"),
+    "words.edit": gettext_lazy("blocked words changed"),
     "person.erased": gettext_lazy("a person's conversations erased"),
     "key.bound": gettext_lazy("API key bound"),
     "key.edited": gettext_lazy("API key changed"),
@@ -114,6 +117,7 @@ class Dossier:
     keys: list[KeyHealth]
     is_simulated: bool
     sample: list[Message]
+    blocked: Digest
     changes: list[Change]
     last_decision: str
     history: list[Deed]
@@ -132,6 +136,7 @@ def dossier(number: ServiceNumber) -> Dossier:
         keys=[_health(key) for key in bound],
         is_simulated=robots.are_simulated(bound),
         sample=_sample(number),
+        blocked=blocked.digest(number),
         changes=changes_since(decision) if decision else [],
         last_decision=decision.action if decision else "",
         history=[_deed(entry) for entry in trail[:HISTORY]],

@@ -15,7 +15,8 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from bots import faults, feed, journal
+from bots import blocked, faults, feed, journal
+from bots.blocked import Finding
 from bots.line import Waiting
 from bots.models import ApiKey, Message, Status
 from portal import nudges, statements, wakeups
@@ -38,6 +39,7 @@ class Outcome:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     api_key: ApiKey | None = None
+    finding: Finding | None = None  # why the safety filter blocked it
 
 
 def failure(code: int) -> Outcome:
@@ -226,6 +228,9 @@ def _write(ours: list[Settling], now: datetime) -> None:
         for message, outcome in ours
     ]
     statements.run_each(_UPDATE, rows)
+    found = [(message, outcome.finding) for message, outcome in ours if outcome.finding]
+    if found:
+        blocked.record(found, now)
 
 
 def _next_in_line(ours: Sequence[Settling]) -> list[Waiting]:

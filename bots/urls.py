@@ -13,6 +13,7 @@ from bots.views import (
     robot,
     robot_trial,
     robot_versions,
+    safety,
 )
 
 number = [
@@ -30,6 +31,7 @@ number = [
     path("robot/versions/", robot_versions.versions, name="robot-versions"),
     path("robot/versions/<str:no>/", robot_versions.version, name="robot-version"),
     path("robot/versions/<str:no>/live/", robot_versions.roll_back, name="robot-rollback"),
+    path("safety/", safety.safety, name="number-safety"),
     path("feedback/", feedback.feedback, name="number-feedback"),
 ]
 

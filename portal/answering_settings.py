@@ -3,7 +3,7 @@
 The rules are in docs/decisions/0002; `.env.example` says what each is for.
 """
 
-from portal.environment import integer, seconds
+from portal.environment import env, integer, seconds
 
 WORKER_CONCURRENCY = integer("WORKER_CONCURRENCY", 600, at_least=1)
 ANSWERS_PER_NUMBER = integer("ANSWERS_PER_NUMBER", 500, at_least=1)
@@ -20,3 +20,5 @@ BETWEEN_TOKENS_SECONDS = seconds("BETWEEN_TOKENS_SECONDS", 30, at_least=0.1)
 ANSWER_SECONDS = seconds("ANSWER_SECONDS", 300, at_least=1)
 ANSWER_CHARACTERS_AT_MOST = integer("ANSWER_CHARACTERS_AT_MOST", 200_000, at_least=100)
 QUEUE_SECONDS_AT_MOST = seconds("QUEUE_SECONDS_AT_MOST", 120, at_least=1)
+
+BLOCKED_WORDS_FILE = env.str("BLOCKED_WORDS_FILE", default="")

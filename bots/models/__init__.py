@@ -5,10 +5,13 @@ from bots.models.key_status import KeyStatus
 from bots.models.keys import ApiKey, KeyVerdict
 from bots.models.prompts import Prompt
 from bots.models.robots import Configuration, Robot, RobotDraft, RobotVersion
+from bots.models.safety import BlockedAnswer, BlockedWords, Place, Source
 
 __all__ = [
     "ApiKey",
     "Audience",
+    "BlockedAnswer",
+    "BlockedWords",
     "Channel",
     "Configuration",
     "Conversation",
@@ -22,10 +25,12 @@ __all__ = [
     "Message",
     "News",
     "Person",
+    "Place",
     "Prompt",
     "Rating",
     "Robot",
     "RobotDraft",
     "RobotVersion",
+    "Source",
     "Status",
 ]

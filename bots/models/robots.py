@@ -60,6 +60,11 @@ class Robot(Settings):
     number = models.OneToOneField(
         "portal.ServiceNumber", models.CASCADE, primary_key=True, related_name="robot"
     )
+    moderated = models.BooleanField(
+        _("moderation by the provider"), default=False, db_default=False
+    )
+    # That of the number's BlockedWords; 0 where it has none.
+    words_version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("robot")

@@ -46,7 +46,7 @@ class Ledger:
         self._counts = Counts(self._remembered)
         self._failures = Counts(self._remembered)
         self._keys = Counts(self._remembered)
-        self._total = self._aborted = 0
+        self._total = self._aborted = self.moderations = 0
         self._most = self.in_flight
         self._last: dict[str, Any] = {}
 
@@ -69,11 +69,15 @@ class Ledger:
         return self._failures.add(call_id)
 
     def as_json(self) -> dict[str, Any]:
-        """`keys`: calls by the digest of the Authorization header; `last`: the newest request."""
+        """`keys`: calls by the digest of the Authorization header; `last`: the newest request.
+
+        Calls are those for an answer; `moderations` are counted by themselves.
+        """
         return {
             "counts": self._counts.as_dict(),
             "keys": self._keys.as_dict(),
             "total": self._total,
+            "moderations": self.moderations,
             "aborted": self._aborted,
             "in_flight": self.in_flight,
             "most_in_flight": self._most,

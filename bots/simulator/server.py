@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import hmac
 import json
-from typing import cast
+from typing import Any, cast
 
 import h11
 
+from bots.simulator import shapes
 from bots.simulator.behaviours import behaviour, catalogue
 from bots.simulator.calls import Call
 from bots.simulator.ledger import REMEMBERED, Ledger
@@ -21,6 +22,7 @@ LISTLESS_KEY = ("sk-nolist", 404, "There is no list for")
 KEYS_PLAYED_AT_MOST = 1_000
 # Troubles of a model or a quota: of those a list of models says nothing.
 OF_CALLS_ALONE = frozenset({"402", "403", "404", "429", "429-quota"})
+FLAGGED = "flag-me"
 
 
 class Simulator:
@@ -47,6 +49,7 @@ class Simulator:
         doors = {
             ("GET", "/v1/models"): self._list_models,
             ("POST", "/v1/chat/completions"): self._complete,
+            ("POST", "/v1/moderations"): self._moderate,
             ("GET", "/calls"): self._tell_calls,
             ("POST", "/reset"): self._reset,
             ("POST", "/keys"): self._play,
@@ -98,6 +101,15 @@ class Simulator:
         rows = [{"id": name, "object": "model", "owned_by": "simulator"} for name in self.models]
         call.answer_json({"object": "list", "data": rows})
 
+    async def _moderate(self, call: Call, request: "Request") -> None:
+        """Flags what holds FLAGGED; knows no moderation with the key that knows no list."""
+        self.ledger.moderations += 1
+        for refusal in (BAD_KEY, LISTLESS_KEY):
+            if self._refuses_key(call, request, *refusal):
+                return
+        asked = _json_object(request.body) or {}
+        call.answer_json(shapes.moderation(is_flagged=FLAGGED in str(asked.get("input"))))
+
     async def _tell_calls(self, call: Call, _request: "Request") -> None:
         call.answer_json(self.ledger.as_json())
 
@@ -106,11 +118,8 @@ class Simulator:
         call.answer_json({})
 
     async def _complete(self, call: Call, request: "Request") -> None:
-        try:
-            asked = json.loads(request.body or b"{}")
-        except (ValueError, RecursionError):
-            asked = None
-        if not isinstance(asked, dict):
+        asked = _json_object(request.body)
+        if asked is None:
             call.refuse(400, "The body is no JSON object", "invalid_request_error")
             return
         call.asked = asked
@@ -128,6 +137,15 @@ class Simulator:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _json_object(body: bytearray) -> dict[str, Any] | None:
+    """None where the body is something else; an empty one is an empty object."""
+    try:
+        content = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 class Request:

@@ -52,3 +52,10 @@ def turns(asked: dict[str, Any]) -> list[dict[str, Any]]:
     return (
         [turn for turn in messages if isinstance(turn, dict)] if isinstance(messages, list) else []
     )
+
+
+def moderation(*, is_flagged: bool) -> dict[str, Any]:
+    categories = {"harassment": is_flagged, "violence": False}
+    scores = {name: float(holds) for name, holds in categories.items()}
+    result = {"flagged": is_flagged, "categories": categories, "category_scores": scores}
+    return {"id": "modr-simulated", "model": "simulated-moderation", "results": [result]}

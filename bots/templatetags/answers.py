@@ -6,8 +6,8 @@ from django import template
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from bots import faults
-from bots.models import Message, Rating, Status
+from bots import blocked, faults
+from bots.models import BlockedAnswer, Message, Rating, Status
 from portal.templatetags.shell import badge
 
 register = template.Library()
@@ -49,6 +49,12 @@ def rating_badge(rating: str) -> SafeString:
 @register.simple_tag
 def fault_sentence(message: Message) -> str:
     return faults.sentence(message.error_code)
+
+
+@register.simple_tag
+def blocked_sentence(found: BlockedAnswer) -> str:
+    """For the number's owner and for moderators."""
+    return blocked.sentence(found)
 
 
 @register.inclusion_tag("bots/feedback_folded.html")

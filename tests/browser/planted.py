@@ -9,18 +9,22 @@ from itertools import count
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
-from bots import beside, followers, ratings, robots, settlement
+from bots import beside, faults, followers, ratings, robots, safety, settlement
+from bots.blocked import Finding
 from bots.models import (
     ApiKey,
+    BlockedWords,
     Channel,
     KeyStatus,
     KeyVerdict,
     Message,
     News,
     Person,
+    Place,
     Robot,
     RobotDraft,
     RobotVersion,
+    Source,
     Status,
 )
 from ddio_api.models import Call
@@ -47,6 +51,7 @@ def build(provider_url: str) -> dict[str, str]:
     messages = _conversation(shown, alice, Channel.WEB)
     made_versions = _versions(shown, alice)
     _strangers(shown)
+    _blocked(shown)
     _news(shown, alice)
     keys = _keys(shown, provider_url)
     _calls(shown)
@@ -128,6 +133,16 @@ def _strangers(made: ServiceNumber) -> None:
     for name in fitting(64)[:20]:
         person = Person.objects.create(number=made, open_id=name)
         scene.said(made, person, Channel.DDIO, name, settlement.failure(71005))
+
+
+def _blocked(made: ServiceNumber) -> None:
+    """As many as a page shows: payloads as the word, and as what was asked and answered."""
+    BlockedWords.objects.create(number=made, words=EVERYTHING, version=1)
+    person = Person.objects.create(number=made, open_id="blocked")
+    for text in PAYLOADS[-10:]:
+        found = Finding(Place.ANSWER, Source.NUMBER, text, EVERYTHING)
+        fate = safety.outcome(settlement.failure(faults.BLOCKED), found)
+        scene.said(made, person, Channel.DDIO, EVERYTHING, fate)
 
 
 def _calls(made: ServiceNumber) -> None:

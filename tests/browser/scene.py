@@ -20,14 +20,30 @@ from django.db import transaction
 from django.utils import timezone
 from PIL import Image
 
-from bots import beside, chat, erasing, followers, keys, news, ratings, robots, settlement
+from bots import (
+    beside,
+    chat,
+    erasing,
+    faults,
+    followers,
+    keys,
+    news,
+    ratings,
+    robots,
+    safety,
+    safety_own,
+    settlement,
+)
+from bots.blocked import Finding
 from bots.models import (
     ApiKey,
     Channel,
     KeyStatus,
     Message,
     Person,
+    Place,
     Robot,
+    Source,
     Status,
 )
 from bots.simulator import behaviours
@@ -154,6 +170,7 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
     made["key.checking"] = ApiKey.objects.filter(number=main, status=KeyStatus.PENDING).get().pk
     made["generation"] = "1"
     strangers_ask(main)
+    filter_blocks(main)
     systems_call(main)
     made["network"] = str(allowed_networks.add(main, "203.0.113.0/24", actor=alice, note="ERP").pk)
     allowed_networks.add(main, "2001:db8::/48", actor=alice, note=CANARIES["note"])
@@ -332,6 +349,22 @@ def strangers_ask(made: ServiceNumber) -> None:
         )
         said(made, person, Channel.DDIO, f"Question {position}?", fate)
     erasing.erase(Person.objects.get(number=made, open_id="customer-5"))
+
+
+def filter_blocks(made: ServiceNumber) -> None:
+    """One of each kind, and the list that a word of them stands on."""
+    safety_own.save(
+        made, {"words": "# 我们不说的\n敏感词\nbad word", "moderated": True}, actor=None
+    )
+    found = [
+        Finding(Place.QUESTION, Source.NUMBER, "敏感词"),
+        Finding(Place.ANSWER, Source.OPERATOR, "bad word", "It is often said that a bad word"),
+        Finding(Place.QUESTION, Source.PROVIDER, "harassment, violence"),
+    ]
+    person, _new = Person.objects.get_or_create(number=made, open_id="customer-blocked")
+    for finding in found:
+        fate = safety.outcome(settlement.failure(faults.BLOCKED), finding)
+        said(made, person, Channel.DDIO, "What do they say of it? 他们怎么说？", fate)
 
 
 # Calls ------------------------------------------------------------------------------------------

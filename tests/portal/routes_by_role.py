@@ -75,6 +75,7 @@ CONSOLE = {
     "robot-versions": Row(OWNER_200, ALL_405, MAIN),
     "robot-version": Row(OWNER_200, ALL_405, MAIN | {"no": "1"}),
     "robot-rollback": Row(ALL_405, OWNER_302, MAIN | {"no": "1"}),
+    "number-safety": Row(OWNER_200, OWNER_302, MAIN),
     "number-feedback": Row(OWNER_200, ALL_405, MAIN),
     "number-calls": Row(OWNER_200, ALL_405, MAIN),
     "number-addresses": Row(OWNER_200, OWNER_200, MAIN),
