@@ -92,7 +92,7 @@ class Gate:
 
     def __init__(self, guard: Guard, journal: Writer) -> None:
         self._send: Callable[[str], None] | None = None
-        self.put = journal.put
+        self.put: Callable[[str], None] = journal.put
         if guard.lists:
             passing = _pass(guard.lists, journal)
             next(passing)
