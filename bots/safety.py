@@ -7,7 +7,7 @@ may have read that by then. Where it cannot be asked, the lists alone decide.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -18,7 +18,7 @@ from bots.journal import Writer
 from bots.models import ApiKey, Place, Robot, Source, Status
 from bots.provider import Endpoint, Provider
 from bots.provider_faults import ProviderFault
-from bots.safety_words import Words, search
+from bots.safety_words import WordFound, Words, search
 from bots.settlement import Outcome
 
 logger = structlog.get_logger(__name__)
@@ -91,45 +91,35 @@ class Gate:
     """
 
     def __init__(self, guard: Guard, journal: Writer) -> None:
-        self._send: Callable[[str], None] | None = None
-        self.put: Callable[[str], None] = journal.put
-        if guard.lists:
-            passing = _pass(guard.lists, journal)
-            next(passing)
-            self.put = self._send = passing.send
+        self._lists = guard.lists
+        self._journal = journal
+        self._sends: list[Callable[[str], object]] = []
+        self._pass: Callable[[str], object] = journal.put
+        for _source, words in guard.lists:  # each hands on what it lets pass to the one before
+            searching = search(words, self._pass)
+            next(searching)
+            self._pass = searching.send
+            self._sends.insert(0, self._pass)
+
+    def put(self, piece: str) -> None:
+        """More of the answer, which is not empty. Raises Blocked."""
+        try:
+            self._pass(piece)
+        except WordFound as found:
+            raise self._blocked(found) from None
 
     def end(self) -> None:
-        """The answer is whole. Raises Blocked, as `put` does."""
-        if self._send:
-            self._send("")
+        """The answer is whole. Raises Blocked."""
+        try:
+            for send in self._sends:
+                send("")
+        except WordFound as found:
+            raise self._blocked(found) from None
 
-
-def _pass(lists: Lists, journal: Writer) -> Generator[None, str, None]:
-    """Send it an answer in pieces, and an empty one at its end. Raises Blocked.
-
-    A coroutine for the same reason as the search.
-    """
-    searches = [(source, search(words)) for source, words in lists]
-    sends = [(source, searching.send) for source, searching in searches]
-    for _source, searching in searches:
-        next(searching)
-    waiting, show = "", journal.put
-    while True:
-        piece = yield
-        held = 0
-        for source, send in sends:
-            try:
-                own = send(piece)
-            except StopIteration as found:
-                said = "".join([*journal.text, waiting, piece])
-                raise Blocked(Finding(Place.ANSWER, source, found.value, said)) from None
-            held = own if own > held else held  # noqa: FURB136  (max is a call for each token)
-        text = waiting + piece
-        waiting = ""
-        if held and piece:
-            text, waiting = text[:-held], text[-held:]
-        if text:
-            show(text)
+    def _blocked(self, found: WordFound) -> Blocked:
+        [source] = [source for source, words in self._lists if words is found.words]
+        text = "".join([*self._journal.text, found.text])
+        return Blocked(Finding(Place.ANSWER, source, found.word, text))
 
 
 # The provider's own moderation ------------------------------------------------------------------

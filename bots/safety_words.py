@@ -29,7 +29,7 @@ end of the text again with every piece.
 import itertools
 import unicodedata
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 
 APART_AT_MOST = 4
 SPELLED_OUT_FROM = 3
@@ -154,13 +154,13 @@ class Words:
 
     def find(self, text: str) -> str:
         """The first word of the list that the text holds; "" where there is none."""
-        searching = search(self)
+        searching = search(self, len)  # nobody is shown anything
         next(searching)
         try:
             searching.send(text or EDGE)
             searching.send("")
-        except StopIteration as found:
-            return str(found.value)
+        except WordFound as found:
+            return found.word
         return ""
 
     def _is_found_in(self, wanted: str) -> bool:
@@ -179,11 +179,21 @@ class Words:
         self.beginnings[wanted] = word
 
 
-def search(words: Words) -> Generator[int, str, str]:
-    """Send it a text in pieces, and an empty one at its end; the first `next` gives 0.
+class WordFound(Exception):
+    """A word of this list stands at the end of the text, of which `text` was not shown."""
 
-    It gives how many characters at the end of the text may yet turn out to begin a word: what is
-    before them may be shown. It returns the first word that it meets.
+    def __init__(self, words: Words, word: str, text: str) -> None:
+        super().__init__(word)
+        self.words = words
+        self.word = word
+        self.text = text
+
+
+def search(words: Words, show: Callable[[str], object]) -> Generator[None, str, None]:
+    """Begin it (`next`), then send it a text in pieces, and an empty one at its end.
+
+    What will not turn out to begin a word is shown at once, the rest is held back. Raises WordFound
+    at the first word.
 
     A coroutine, because its variables outlive a piece at no cost: a stream comes in pieces of one
     or two characters, and this is what each of them waits for. And one loop, deeper than is good
@@ -193,10 +203,10 @@ def search(words: Words) -> Generator[int, str, str]:
     end = outset = EDGE if EDGE in words.beginnings else ""  # of the text: the longest beginning
     seconds: str | None = None  # where `end` is a single wide sign: what may follow it
     at: deque[int] = deque(maxlen=words.longest + 1)  # where the last signs of the text stand
+    waiting = ""
     kind = position = apart = 0
     while True:
-        held = len(end) - (end[0] == EDGE) if end else 0
-        piece = yield position - at[-held] if held else 0
+        piece = yield
         for character in piece or EDGE:
             for sign in folding[character]:
                 if seconds is not None and sign not in seconds and sign in firsts:
@@ -213,18 +223,30 @@ def search(words: Words) -> Generator[int, str, str]:
                 else:
                     apart, before, kind = 0, kind, WIDE_SIGN if sign >= WIDE else NARROW_SIGN
                     if before + kind == AN_EDGE_BETWEEN:
-                        end = _longest(end + EDGE, words.beginnings)
-                        if word := known(end):
-                            return word
+                        end = _cross_edge(words, end, waiting + piece)
                         at.append(position)
                 end += sign
                 while (word := known(end)) is None:
                     end = end[1:]
                 if word:
-                    return word
+                    raise WordFound(words, word, waiting + piece)
                 at.append(position)
                 seconds = firsts.get(end)
             position += 1
+        text = waiting + piece
+        signs = len(end) - (end[0] == EDGE) if end and piece else 0
+        free = at[-signs] - position if signs else len(text)
+        waiting = text[free:]
+        if text := text[:free]:
+            show(text)
+
+
+def _cross_edge(words: Words, end: str, text: str) -> str:
+    """The longest beginning of a word with which the text ends at an edge. Raises WordFound."""
+    end = _longest(end + EDGE, words.beginnings)
+    if word := words.beginnings[end]:
+        raise WordFound(words, word, text)
+    return end
 
 
 def _longest(text: str, beginnings: dict[str, str]) -> str:

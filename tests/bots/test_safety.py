@@ -267,6 +267,14 @@ def test_a_list_that_is_ready_takes_no_query(number, words, queries):
 
 
 @pytest.mark.django_db
+def test_without_lists_a_plan_is_one_query(number):
+    message = factories.message(number)
+    with CaptureQueriesContext(connection) as captured:
+        plans.make_all([message])
+    assert len(captured) == 1
+
+
+@pytest.mark.django_db
 def test_lists_that_are_new_take_one_query_together(number, charlies_number):
     block(number, "敏感词")
     block(charlies_number, "另一个")
