@@ -10,13 +10,14 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from bots import claims, erasing, faults, plans, settlement
+from bots import budgets, erasing, faults, ledger, settlement
 from bots.journal import Writer
 from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Status
-from bots.plans import Plan
+from bots.plans import Plan, Standing
 from bots.provider import CutShort, Endpoint, ProviderFault, Usage
 from bots.settlement import Outcome
+from bots.tabs import Call
 from bots.worker import Worker
 
 logger = structlog.get_logger(__name__)
@@ -40,10 +41,13 @@ async def attempt(message: Message, plan: Plan | None, worker: Worker) -> None:
 
 
 async def _leave(message: Message, worker: Worker) -> None:
-    """The attempt is not ours any more. If it was erased, what we wrote since goes, too; should
-    that not be known now, the journal's own end is near.
+    """The attempt is not ours any more, but what it has called for is charged. If it was erased,
+    what we wrote since goes, too. Should the database be away, a sweeper ends what the ledger has
+    open, and the journal's own end is near.
     """
     with suppress(OperationalError, InterfaceError):
+        if message.tab:
+            await worker.desk.leave(message)
         await worker.database(erasing.forget_if_erased, message)
 
 
@@ -74,6 +78,8 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
     planned = plan or await _plan(message, worker)
     if not planned.keys:
         return settlement.failure(faults.NO_USABLE_KEY)
+    if planned.standing is not Standing.GRANTED:
+        return _ungranted(planned, worker)
     try:
         return await _try_keys(planned, worker)
     except ProviderFault as fault:
@@ -88,15 +94,23 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
         return None
 
 
+def _ungranted(plan: Plan, worker: Worker) -> Outcome | None:
+    """No budget for a call; where that may change, the message was queued again already."""
+    if plan.standing is Standing.REFUSED:
+        return settlement.failure(faults.BUDGET_USED_UP)
+    waiting = Waiting(plan.message.pk, plan.message.number_id)
+    worker.desk.tell_later(waiting, budgets.WAIT_SECONDS[1])
+    return None
+
+
 async def _queue_again(message: Message, delay: float, worker: Worker) -> bool:
     """Persistently: without this it would seem that the worker had died of the message."""
-    again = (claims.retry_later, message.pk, message.attempt, delay)
-    return await _persistently(lambda: worker.database(*again), message)
+    return await _persistently(lambda: worker.database(ledger.retry_later, message, delay), message)
 
 
 async def _plan(message: Message, worker: Worker) -> Plan:
     """For one that could not be planned with its batch; no try is lost to a database away."""
-    [planned] = await _persistently(lambda: worker.database(plans.make_all, [message]), message)
+    [planned] = await _persistently(lambda: worker.database(budgets.plan_all, [message]), message)
     return planned
 
 
@@ -145,11 +159,18 @@ async def _keep_verdict(worker: Worker, key: ApiKey, status: str, evidence: str)
         logger.warning("verdict_not_kept", key=key.pk, status=status, error=repr(error))
 
 
+def _note_call(message: Message, chosen: tuple[ApiKey, Endpoint], journal: Writer) -> Call:
+    key, endpoint = chosen
+    if message.tab is None:
+        return Call(key.pk, endpoint.model)
+    return message.tab.begin(key.pk, endpoint.model, journal.text)
+
+
 async def _stream(
     plan: Plan, chosen: tuple[ApiKey, Endpoint], journal: Writer, worker: Worker
 ) -> Outcome:
     key, endpoint = chosen
-    usage: Usage | None = None
+    call = _note_call(plan.message, chosen, journal)
     finish_reason = ""
     pieces = worker.provider.stream(
         endpoint, plan.turns, request_id=plan.message.pk, sampling=plan.sampling
@@ -157,13 +178,17 @@ async def _stream(
     try:
         async for piece in pieces:
             if isinstance(piece, Usage):
-                usage = piece
+                call.usage = piece
             elif isinstance(piece, CutShort):
                 finish_reason = piece.reason
             else:
                 journal.put(piece)
+    except ProviderFault as fault:
+        call.fault = fault
+        raise
     finally:
         await pieces.aclose()
+    usage = call.usage
     return Outcome(
         Status.DONE,
         answer="".join(journal.text),

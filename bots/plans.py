@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import Enum
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS
@@ -16,6 +17,14 @@ logger = structlog.get_logger(__name__)
 Keys = list[tuple[ApiKey, Endpoint]]
 
 
+class Standing(Enum):
+    """What the budgets say of a plan (`bots.budgets`)."""
+
+    GRANTED = "granted"
+    WAITS = "waits"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True)
 class Plan:
     """How to answer one message: `keys` are the usable ones, in the order to try them."""
@@ -24,6 +33,7 @@ class Plan:
     sampling: Sampling
     turns: list[dict[str, str]]
     keys: Keys
+    standing: Standing = Standing.GRANTED
 
 
 # One statement for a batch: the robots, and with each of them its number's usable keys in the order

@@ -150,6 +150,7 @@ class Provider:
             # Once the provider said that it finished, a missing farewell spoils nothing.
             if not reply.is_finished:
                 fault = fault_of(trouble, endpoint.api_key, answering=events is not None)
+                fault.was_answering = events is not None
         finally:
             if events is not None:
                 await events.close()
