@@ -17,6 +17,7 @@ PIPELINED_BYTES_AT_MOST = 64 * 1024
 BACKLOG = 4096
 
 BAD_KEY = ("sk-bad", 401, "Incorrect API key provided")
+BUSY_KEY = ("sk-busy", 429, "Too many requests with")
 LISTLESS_KEY = ("sk-nolist", 404, "There is no list for")
 
 
@@ -96,11 +97,11 @@ class Simulator:
         self.ledger.begin(asked, request.headers)
         aborted = True
         try:
-            if not self._refuses_key(call, request, *BAD_KEY):
+            if not any(self._refuses_key(call, request, *each) for each in (BAD_KEY, BUSY_KEY)):
                 await behaviour(str(asked.get("model")))(call)
             aborted = False
         finally:
-            self.ledger.end(aborted=aborted)
+            self.ledger.end(call.used(), aborted=aborted)
 
 
 class Request:
