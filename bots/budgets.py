@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from bots import claims, context, ledger, months, plans, terms
+from bots import budget_warnings, claims, context, ledger, months, plans, terms
 from bots.models import Message
 from bots.plans import Plan, Standing
 from bots.tabs import Rate, Tab
@@ -86,6 +86,7 @@ class _Limit:
     at_most: int
     spent: _Spent
     rate: Rate
+    is_months: bool
 
     def room(self, prompt: int, *, ever: bool) -> int:
         """The tokens that an answer may have beside what others have reserved, or `ever`, should
@@ -96,6 +97,10 @@ class _Limit:
         if left < 0:
             return -1
         return left // self.rate.output if self.rate.output else UNLIMITED
+
+    def is_spent(self, prompt: int) -> bool:
+        """There is no room for this prompt and a short answer, nor will there be."""
+        return self.room(prompt, ever=True) < LEAST_ANSWER
 
     def take(self, prompt: int, answer: int) -> None:
         self.spent.reserved += self.rate.cost(prompt, answer)
@@ -152,6 +157,9 @@ class _Reserving:
         if standing is Standing.GRANTED:
             for limit in limits:
                 limit.take(prompt, tab.most)
+        elif any(limit.is_months and limit.is_spent(prompt) for limit in limits):
+            month = months.month_of(self._now)
+            budget_warnings.warn(plan.message.number_id, month, budget_warnings.SPENT)
         return standing
 
     def _limits(self, plan: Plan, of_number: Terms) -> list[_Limit]:
@@ -159,13 +167,13 @@ class _Reserving:
         if of_number.tokens is not None or of_number.cost is not None:
             tokens, cost = self._of_month(plan.message.number_id)
             if of_number.tokens is not None:
-                limits.append(_Limit(of_number.tokens, tokens, TOKEN))
+                limits.append(_Limit(of_number.tokens, tokens, TOKEN, True))
             if of_number.cost is not None:
                 rate = of_number.dearest([endpoint.model for _key, endpoint in plan.keys])
-                limits.append(_Limit(of_number.cost, cost, rate))
+                limits.append(_Limit(of_number.cost, cost, rate, True))
         if of_number.person_tokens is not None:
             spent = self._of_day(plan.message.person_id)
-            limits.append(_Limit(of_number.person_tokens, spent, TOKEN))
+            limits.append(_Limit(of_number.person_tokens, spent, TOKEN, False))
         return limits
 
     def _of_month(self, number_id: int) -> tuple[_Spent, _Spent]:

@@ -15,7 +15,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from bots import faults, feed, journal, ledger
+from bots import budget_warnings, faults, feed, journal, ledger
 from bots.line import Waiting
 from bots.models import ApiKey, Message, Status
 from portal import nudges, statements, wakeups
@@ -216,6 +216,7 @@ def _write(ours: list[Settling], now: datetime) -> None:
     ledger.settle_all(
         ledger.Ended(message, ledger.BY_STATUS[outcome.status]) for message, outcome in ours
     )
+    budget_warnings.look({message.number_id for message, _outcome in ours}, now)
     messages = [message for message, _outcome in ours]
     numbered = feed.append_answers(messages, now)
     at = statements.moment(now)

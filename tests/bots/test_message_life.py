@@ -485,8 +485,8 @@ class Life(RuleBasedStateMachine):
             forget_everything(self.numbers)
 
     def _drain(self) -> None:
-        longest = max((row.position for row in self.book.rows.values()), default=0)
-        for _sweep in range(longest + 1):
+        """In each round one at least is answered or refused: the others may wait for the budget."""
+        for _sweep in range(len(self.book.rows) + 1):
             if not self.book.unsettled():
                 return
             self.clock.advance(WAITS_AT_MOST + 1)

@@ -141,6 +141,7 @@ API = {
     "ddio-messages": Row(NO_TOKEN, NO_TOKEN, {"conversation_id": "main.conversation"}),
     "ddio-person": Row(NO_TOKEN, NO_TOKEN, {"open_id": "alice"}),
     "ddio-quota": Row(NO_TOKEN, NO_TOKEN),
+    "ddio-usage": Row(NO_TOKEN, NO_TOKEN),
     "ddio-schema": Row(ALL_200, ALL_405),
     "ddio-docs": Row(ALL_200, ALL_405),
     "ddio-calls": Row(ALL_200, ALL_405),
