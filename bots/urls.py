@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from bots.views import chat, chat_messages, chat_news, console, feedback, keys, review, robot
+from bots.views import chat, chat_messages, chat_news, console, feedback, keys, review, robot, usage
 
 number = [
     path("", console.overview, name="number"),
@@ -13,6 +13,12 @@ number = [
     path("keys/<str:key_id>/remove/", keys.remove, name="key-remove"),
     path("robot/", robot.robot, name="number-robot"),
     path("feedback/", feedback.feedback, name="number-feedback"),
+    path("usage/", usage.usage, name="number-usage"),
+    path("usage/entries/", usage.entries, name="usage-entries"),
+    path("usage/entries.csv", usage.export, name="usage-export"),
+    path("usage/budget/", usage.budget, name="number-budget"),
+    path("usage/prices/", usage.price, name="price-set"),
+    path("usage/prices/<int:price_id>/remove/", usage.remove_price, name="price-remove"),
 ]
 
 desk = [

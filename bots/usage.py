@@ -115,6 +115,11 @@ class Meter(NamedTuple):
         return None if self.limit is None else max(0, self.limit - self.spent - self.reserved)
 
     @property
+    def mark(self) -> int:
+        """Where the first warning comes."""
+        return (self.limit or 0) * 80 // 100
+
+    @property
     def percent(self) -> int:
         """How much of the limit is spent."""
         return self.spent * 100 // self.limit if self.limit else 100

@@ -23,17 +23,22 @@ from PIL import Image
 from bots import chat, erasing, followers, news, ratings, settlement
 from bots.models import (
     ApiKey,
+    Budget,
     Channel,
+    EntryState,
     KeyStatus,
     Message,
     Person,
+    Price,
     Robot,
     Status,
 )
 from bots.simulator import behaviours
+from bots.tabs import Rate
 from ddio_api.models import Call, Door, Gap, Outcome
 from portal import allowed_networks, credentials, moderation, numbers
 from portal.models import Avatar, ServiceNumber, State, User
+from tests.bots.spending import spend
 
 PASSWORD = "a long and winding road"
 STRANGERS = 50
@@ -153,6 +158,7 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
     made["generation"] = "1"
     strangers_ask(main)
     systems_call(main)
+    made["price"] = str(spent(main).pk)
     made["network"] = str(allowed_networks.add(main, "203.0.113.0/24", actor=alice, note="ERP").pk)
     allowed_networks.add(main, "2001:db8::/48", actor=alice, note=CANARIES["note"])
     for state in STATES:
@@ -305,6 +311,28 @@ def strangers_ask(made: ServiceNumber) -> None:
         )
         said(made, person, Channel.DDIO, f"Question {position}?", fate)
     erasing.erase(Person.objects.get(number=made, open_id="customer-5"))
+
+
+# Spending ---------------------------------------------------------------------------------------
+
+
+def spent(made: ServiceNumber) -> Price:
+    """Nearly all of a budget, by calls of each kind on several days; a price of the model's."""
+    Budget.objects.create(number=made, tokens=100_000, micros=12_500_000, person_asks=50)
+    now = timezone.now()
+    for position in range(40):
+        spend(
+            made,
+            900 + position,
+            1_200,
+            at=now - timedelta(hours=position),
+            rate=Rate(250_000, 2_000_000),
+            is_estimated=position % 5 == 0,
+            state=list(EntryState)[position % 5],
+            channel=list(Channel)[position % 4],
+            model=["echo", "a-model-with-a-rather-long-name-2026-11-01"][position % 2],
+        )
+    return Price.objects.create(number=made, model="echo", input=250_000, output=2_000_000)
 
 
 # Calls ------------------------------------------------------------------------------------------
