@@ -3,13 +3,13 @@
 The word goes into portal's outbox, under WARNED: `number`, `month` (its first day) and `percent`.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from django.db.models import Q
 
 from bots import months
-from bots.models import Budget
+from bots.models import Budget, Message
 from bots.models.ledger import MICRO
 from portal import outbox, statements
 
@@ -25,10 +25,13 @@ _SPENT = """SELECT b.number_id, b.tokens, b.micros,
     AND NOT (b.warned_percent >= 100 AND b.warned_month = %s) AND {these} ORDER BY b.number_id"""
 
 
-def look(number_ids: Collection[int], now: datetime) -> None:
-    """Warn the numbers that have come near their budgets; in the transaction in which they did."""
+def look(settled: Iterable[Message], now: datetime) -> None:
+    """Warn the numbers that have come near their budgets by these; in the same transaction."""
+    limited = {message.number_id for message in settled if message.tab and message.tab.is_limited}
+    if not limited:
+        return
     month = months.month_of(now)
-    these, ids = statements.among("b.number_id", sorted(number_ids))
+    these, ids = statements.among("b.number_id", sorted(limited))
     since = statements.day(month)
     for number_id, tokens, micros, used, cost in statements.rows(
         _SPENT.format(these=these), [since, since, since, *ids]

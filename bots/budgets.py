@@ -44,15 +44,22 @@ def plan_all(messages: Collection[Message]) -> list[Plan]:
     ]
     if not may_call:
         return made
-    with transaction.atomic():
-        reserved = reserve_all(may_call)
+    found = terms.read({plan.message.number_id for plan in may_call})
+    is_plain = not any(each.is_limited for each in found.values())
+    is_plain = is_plain and all(plan.message.attempt == 1 for plan in may_call)
+    # Mostly nothing but the entries is written: one statement, which needs no transaction.
+    with statements.turn() if is_plain else transaction.atomic():
+        reserved = reserve_all(may_call, found)
     return [reserved.get(plan.message.pk, plan) for plan in made]
 
 
-def reserve_all(may_call: Sequence[Plan]) -> dict[str, Plan]:
-    """The plans as they may be carried out, by message; inside a transaction."""
+def reserve_all(may_call: Sequence[Plan], found: dict[int, Terms]) -> dict[str, Plan]:
+    """The plans as they may be carried out, by message; inside a transaction.
+
+    Whoever had no limits when his terms were read has none here either.
+    """
     ledger.leave_behind([plan.message for plan in may_call])
-    found = terms.read({plan.message.number_id for plan in may_call})
+    found = terms.locked(found)
     reserving = _Reserving()
     done = [reserving.reserve(plan, found[plan.message.number_id]) for plan in may_call]
     waiting = [each.message for each in done if each.standing is Standing.WAITS]
@@ -135,6 +142,7 @@ class _Reserving:
             prompt=context.size(plan.turns),
             most=plan.sampling.max_tokens or settings.BUDGETED_ANSWER_TOKENS,
             rates=of_number.rates,
+            is_limited=of_number.is_limited,
         )
         if of_number.is_limited:
             standing = self._fit(plan, of_number, tab)

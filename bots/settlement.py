@@ -216,7 +216,7 @@ def _write(ours: list[Settling], now: datetime) -> None:
     ledger.settle_all(
         ledger.Ended(message, ledger.BY_STATUS[outcome.status]) for message, outcome in ours
     )
-    budget_warnings.look({message.number_id for message, _outcome in ours}, now)
+    budget_warnings.look([message for message, _outcome in ours], now)
     messages = [message for message, _outcome in ours]
     numbered = feed.append_answers(messages, now)
     at = statements.moment(now)

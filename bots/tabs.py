@@ -56,7 +56,8 @@ class Call:
 @dataclass
 class Tab:
     """`prompt` are the tokens of the attempt's turns, estimated; `most` those that its answer may
-    have. `at` is the time of its reservation, which decides its day and its month.
+    have. `at` is the time of its reservation, which decides its day and its month. `is_limited`
+    where the number has a budget.
     """
 
     at: datetime
@@ -64,6 +65,7 @@ class Tab:
     most: int
     rates: dict[str, Rate] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
+    is_limited: bool = False
 
     def begin(self, key_id: str, model: str, said: Sequence[str]) -> Call:
         """Note a call that is made now."""

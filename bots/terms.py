@@ -40,25 +40,25 @@ _LOCK = """SELECT number_id, tokens, micros, person_tokens FROM bots_budget
 
 
 def read(number_ids: Collection[int]) -> dict[int, Terms]:
-    """Whoever has limits is locked to the end of the transaction, so that nobody else reserves
-    for him meanwhile.
-    """
     these, ids = statements.among("n.id", list(number_ids))
     found: dict[int, Terms] = {}
     for number_id, *limits, model, into, out in statements.rows(_TERMS.format(these=these), ids):
         terms = found.setdefault(number_id, Terms(*limits))
         if model is not None:
             terms.rates[model] = Rate(into, out)
-    return found | _locked(found)
+    return found
 
 
-def _locked(found: dict[int, Terms]) -> dict[int, Terms]:
+def locked(found: dict[int, Terms]) -> dict[int, Terms]:
+    """The same, with the limits as they are now: to the end of the transaction nobody else can
+    reserve for a number that has any.
+    """
     limited = [number_id for number_id, terms in found.items() if terms.is_limited]
     if not limited:
-        return {}
+        return found
     these, ids = statements.among("number_id", limited)
     rows = statements.rows(_LOCK.format(these=these, lock=statements.locked()), ids)
-    return {
+    return found | {
         number_id: Terms(tokens, micros, person_tokens, found[number_id].rates)
         for number_id, tokens, micros, person_tokens in rows
     }

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import transaction
 
-from bots import answering, budgets, chat, claims, erasing, faults, ledger, settlement
+from bots import answering, budgets, chat, claims, erasing, faults, ledger, settlement, terms
 from bots.line import Waiting
 from bots.models import (
     ApiKey,
@@ -61,8 +61,9 @@ def reserve(messages: list[Message]) -> list[Plan]:
     sampling = Sampling(max_tokens=ANSWER_TOKENS)
     turns = [{"role": "user", "content": "a?"}]
     plans = [Plan(each, sampling, turns, [KEY]) for each in messages if not is_used_up(each)]
+    found = terms.read({each.number_id for each in messages})
     with transaction.atomic():
-        return list(budgets.reserve_all(plans).values())
+        return list(budgets.reserve_all(plans, found).values())
 
 
 def leave(ended: list[Attempt]) -> None:
