@@ -11,14 +11,15 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext_noop
 
-from bots import claims, erasing, faults, plans, pool, safety, settlement
+from bots import budgets, erasing, faults, ledger, pool, safety, settlement
 from bots.blocked import Finding
 from bots.journal import Writer
 from bots.line import Waiting
 from bots.models import ApiKey, KeyStatus, Message, Status
-from bots.plans import Plan
+from bots.plans import Plan, Standing
 from bots.provider import CutShort, Endpoint, ProviderFault, Usage
 from bots.settlement import Outcome
+from bots.tabs import Call
 from bots.worker import Worker
 
 logger = structlog.get_logger(__name__)
@@ -43,10 +44,13 @@ async def attempt(message: Message, plan: Plan | None, worker: Worker) -> None:
 
 
 async def _leave(message: Message, worker: Worker) -> None:
-    """The attempt is not ours any more. If it was erased, what we wrote since goes, too; should
-    that not be known now, the journal's own end is near.
+    """The attempt is not ours any more, but what it has called for is charged. If it was erased,
+    what we wrote since goes, too. Should the database be away, a sweeper ends what the ledger has
+    open, and the journal's own end is near.
     """
     with suppress(OperationalError, InterfaceError):
+        if message.tab:
+            await worker.desk.leave(message)
         await worker.database(erasing.forget_if_erased, message)
 
 
@@ -75,10 +79,12 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
     if message.tries > settings.ATTEMPTS_AT_MOST:
         return settlement.failure(faults.ATTEMPTS_USED_UP)
     planned = plan or await _plan(message, worker)
-    if planned.finding:
-        return safety.outcome(settlement.failure(faults.BLOCKED), planned.finding)
-    if not planned.keys:
-        return settlement.failure(faults.NO_USABLE_KEY)
+    if refusal := _refusal(planned):
+        return refusal
+    if planned.standing is Standing.WAITS:  # the message was queued again already
+        waiting = Waiting(message.pk, message.number_id)
+        worker.desk.tell_later(waiting, budgets.WAIT_SECONDS[1])
+        return None
     try:
         return await _try_keys(planned, worker)
     except ProviderFault as fault:
@@ -93,15 +99,25 @@ async def _outcome(message: Message, plan: Plan | None, worker: Worker) -> Outco
         return None
 
 
+def _refusal(plan: Plan) -> Outcome | None:
+    """Why nobody is to be called, if so."""
+    if plan.finding:
+        return safety.outcome(settlement.failure(faults.BLOCKED), plan.finding)
+    if not plan.keys:
+        return settlement.failure(faults.NO_USABLE_KEY)
+    if plan.standing is Standing.REFUSED:
+        return settlement.failure(faults.BUDGET_USED_UP)
+    return None
+
+
 async def _queue_again(message: Message, delay: float, worker: Worker) -> bool:
     """Persistently: without this it would seem that the worker had died of the message."""
-    again = (claims.retry_later, message.pk, message.attempt, delay)
-    return await _persistently(lambda: worker.database(*again), message)
+    return await _persistently(lambda: worker.database(ledger.retry_later, message, delay), message)
 
 
 async def _plan(message: Message, worker: Worker) -> Plan:
     """For one that could not be planned with its batch; no try is lost to a database away."""
-    [planned] = await _persistently(lambda: worker.database(plans.make_all, [message]), message)
+    [planned] = await _persistently(lambda: worker.database(budgets.plan_all, [message]), message)
     return planned
 
 
@@ -166,36 +182,53 @@ async def _stream(
     plan: Plan, chosen: tuple[ApiKey, Endpoint], journal: Writer, worker: Worker
 ) -> Outcome:
     key, endpoint = chosen
-    usage: Usage | None = None
+    call = Call(key.pk, endpoint.model)
     finish_reason = ""
     finding: Finding | None = None
-    gate = safety.Gate(plan.guard, journal)
     moderation = safety.Moderation(plan.guard, worker.provider, chosen)
-    pieces = worker.provider.stream(
-        endpoint, plan.turns, request_id=plan.message.pk, sampling=plan.sampling
-    )
     try:
         await moderation.see_question(plan.message.question)
-        async for piece in pieces:
-            if isinstance(piece, Usage):
-                usage = piece
-            elif isinstance(piece, CutShort):
-                finish_reason = piece.reason
-            else:
-                gate.put(piece)
-        gate.end()
+        finish_reason = await _receive(
+            plan, endpoint, call, safety.Gate(plan.guard, journal), worker
+        )
         await moderation.see_answer("".join(journal.text))
     except safety.Blocked as blocked:
         finding = blocked.finding
-    finally:
-        await pieces.aclose()
     ended = Outcome(
         Status.DONE,
         answer="".join(journal.text),
         model=endpoint.model,
         finish_reason=finish_reason,
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
+        prompt_tokens=call.usage.prompt_tokens if call.usage else None,
+        completion_tokens=call.usage.completion_tokens if call.usage else None,
         api_key=key,
     )
     return safety.outcome(ended, finding)
+
+
+async def _receive(
+    plan: Plan, endpoint: Endpoint, call: Call, gate: safety.Gate, worker: Worker
+) -> str:
+    """The call, on the attempt's tab from here on; why the answer was cut short, if it was."""
+    if plan.message.tab:
+        plan.message.tab.calls.append(call)
+    finish_reason = ""
+    pieces = worker.provider.stream(
+        endpoint, plan.turns, request_id=plan.message.pk, sampling=plan.sampling
+    )
+    try:
+        async for piece in pieces:
+            if isinstance(piece, Usage):
+                call.usage = piece
+            elif isinstance(piece, CutShort):
+                finish_reason = piece.reason
+            else:
+                call.said.append(piece)
+                gate.put(piece)
+        gate.end()
+    except ProviderFault as fault:
+        call.fault = fault
+        raise
+    finally:
+        await pieces.aclose()
+    return finish_reason

@@ -146,6 +146,7 @@ def _used_up(error: quotas.QuotaUsedUp) -> Refused:
             "You have used today's %(count)s questions. Come back tomorrow.",
             count,
         ),
+        Whose.TOKENS: _("You have used up your share of the robot for today. Come back tomorrow."),
         Whose.OWNER: ngettext(
             "You have used today's %(count)s trial of your service numbers. Come back tomorrow.",
             "You have used today's %(count)s trials of your service numbers. Come back tomorrow.",

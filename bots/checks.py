@@ -42,7 +42,7 @@ def blocked_words_are_readable(**_kwargs: Any) -> list[CheckMessage]:
         safety_lists.read_file(path)
     except (OSError, ValueError) as error:
         message = f"BLOCKED_WORDS_FILE cannot be read: {path} ({error})."
-        return [Error(message, id="bots.E005")]
+        return [Error(message, id="bots.E006")]
     return []
 
 

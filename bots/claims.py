@@ -89,11 +89,13 @@ def retry_later(message_id: str, attempt: int, delay: float) -> bool:
         return bool(held.update(**_queued(timezone.now() + timedelta(seconds=delay))))
 
 
-def hand_back(attempts: Iterable[tuple[str, int]]) -> list[Waiting]:
-    """Give messages back at once: this worker is going away. Returns those that it still had.
+def hand_back(attempts: Iterable[tuple[str, int]], delay: float = 0.0) -> list[Waiting]:
+    """Give messages back, for the time after `delay` seconds: this worker is going away, or they
+    must wait for others. Returns those that it still had.
 
     Nothing went wrong with them, so it does not count as one of the tries that they have.
     """
+    again_at = timezone.now() + timedelta(seconds=delay)
     held = dict(attempts)
     running = Message.objects.filter(pk__in=held, status=Status.RUNNING)
     with transaction.atomic():  # in the order of their keys, as whoever settles locks them
@@ -101,7 +103,7 @@ def hand_back(attempts: Iterable[tuple[str, int]]) -> list[Waiting]:
         found = rows.values_list("pk", "attempt", "number_id")
         given = [Waiting(pk, number) for pk, attempt, number in found if held[pk] == attempt]
         Message.objects.filter(pk__in=[each.message_id for each in given]).update(
-            handed_back=F("handed_back") + 1, **_queued(timezone.now())
+            handed_back=F("handed_back") + 1, **_queued(again_at)
         )
     return given
 

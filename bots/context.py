@@ -19,7 +19,7 @@ Turn = dict[str, str]
 
 def estimate_tokens(text: str) -> int:
     """Tokens that the text will take, estimated without the provider's tokenizer."""
-    ascii_count = sum(character.isascii() for character in text)
+    ascii_count = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
     return ascii_count // 4 + (len(text) - ascii_count) + 1
 
 
@@ -28,11 +28,11 @@ def build(robot: Configuration, message: Message, given: Prompt | None = None) -
     fixed = [_turn("system", robot.system_prompt)] if robot.system_prompt else []
     if given is None:
         question = [_turn("user", message.question)]
-        room = robot.context_tokens - _size([*fixed, *question])
+        room = robot.context_tokens - size([*fixed, *question])
         return [*fixed, *_latest(_earlier(message), room), *question]
     fixed += [turn for turn in given.turns if turn["role"] == "system"]
     *earlier, question = _exchanges(turn for turn in given.turns if turn["role"] != "system")
-    room = robot.context_tokens - _size([*fixed, *question])
+    room = robot.context_tokens - size([*fixed, *question])
     return [*fixed, *_latest(reversed(earlier), room), *question]
 
 
@@ -40,7 +40,8 @@ def _turn(role: str, content: str) -> Turn:
     return {"role": role, "content": content}
 
 
-def _size(turns: list[Turn]) -> int:
+def size(turns: list[Turn]) -> int:
+    """Tokens that the turns will take, estimated."""
     return sum(estimate_tokens(turn["content"]) + TURN_OVERHEAD for turn in turns)
 
 
@@ -48,7 +49,7 @@ def _latest(exchanges: Iterable[list[Turn]], room: int) -> list[Turn]:
     """As many of the exchanges, which come newest first, as there is room for; in their order."""
     kept: list[Turn] = []
     for exchange in exchanges:
-        room -= _size(exchange)
+        room -= size(exchange)
         if room < 0:
             break
         kept = [*exchange, *kept]

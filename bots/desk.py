@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from bots import claims, plans, settlement
+from bots import budgets, claims, ledger, settlement
 from bots.line import Line, Waiting
 from bots.models import Message
 from bots.places import Places
@@ -57,9 +57,11 @@ class Desk:
         self._lanes: dict[int | None, frozenset[str]] = {}
         self._called = asyncio.Event()
         self._claiming = asyncio.Lock()
-        self._unbegun: list[tuple[str, int]] = []
+        self._unbegun: list[Message] = []
         self._ended: list[tuple[Settling, asyncio.Future[bool]]] = []
         self._has_ended = asyncio.Event()
+        self._left: list[tuple[Message, asyncio.Future[None]]] = []
+        self._leaving: asyncio.Task[None] | None = None
         self._is_open = True
 
     # Who is next --------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ class Desk:
 
     def _begin(self, message: Message, plan: Plan | None) -> None:
         if not self._is_open:
-            self._unbegun.append((message.pk, message.attempt))
+            self._unbegun.append(message)
             return
         if message.pk in self._held:  # we lost it and claimed it again before we knew
             self._held[message.pk][1].cancel()
@@ -227,13 +229,37 @@ class Desk:
             elif error:
                 future.set_exception(error)
 
+    async def leave(self, message: Message) -> None:
+        """The attempt is not ours any more: charge what it has called for, with all others that
+        are left just now. Raises what the transaction died of.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left.append((message, future))
+        if self._leaving is None or self._leaving.done():
+            self._leaving = asyncio.create_task(self._write_left())
+        await future
+
+    async def _write_left(self) -> None:
+        while batch := self._left[:BATCH]:
+            del self._left[:BATCH]
+            messages = [message for message, _future in batch]
+            writing = asyncio.create_task(self._in_thread(ledger.leave_all, messages))
+            await asyncio.wait([writing])
+            for _message, future in batch:
+                if future.done():
+                    continue  # whoever waited for it was cancelled
+                if error := writing.exception():
+                    future.set_exception(error)
+                else:
+                    future.set_result(None)
+
     # The end ------------------------------------------------------------------------------------
 
     async def close(self, grace: float) -> tuple[list[tuple[str, int]], list[Waiting]]:
         """Claim nothing more, and let the answers finish for a while (seconds).
 
-        Returns what did not finish, and what was never begun: somebody else's now. Suspects in line
-        are left to the sweepers, who know them for what they are.
+        Returns what did not finish, begun or not, and what was never claimed: somebody else's now.
+        Suspects in line are left to the sweepers, who know them for what they are.
         """
         self._is_open = False
         running = [task for _attempt, task in self._held.values()]
@@ -241,14 +267,20 @@ class Desk:
             await asyncio.wait(running, timeout=grace)
         async with self._claiming:  # what is being claimed just now
             waiting = [one for one in self._line.empty() if one.message_id not in self.suspects]
-            return [*self.attempts().items(), *self._unbegun], waiting
+            unbegun = [(message.pk, message.attempt) for message in self._unbegun]
+            return [*self.attempts().items(), *unbegun], waiting
+
+    async def leave_unbegun(self) -> None:
+        """Charge nothing for what was claimed and never begun."""
+        with_tab = [message for message in self._unbegun if message.tab]
+        await asyncio.gather(*map(self.leave, with_tab), return_exceptions=True)
 
 
 def _claim_and_plan(ids: list[str], worker: str) -> list[tuple[Message, Plan | None]]:
     """Without a plan, an attempt makes its own: so one that cannot be made is one message's."""
     messages = claims.claim_all(ids, worker)
     try:
-        return [(plan.message, plan) for plan in plans.make_all(messages)]
+        return [(plan.message, plan) for plan in budgets.plan_all(messages)]
     except FAILURES as error:
         logger.error("planning_failed", messages=len(messages), exc_info=error)
         return [(message, None) for message in messages]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import Enum
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS
@@ -18,6 +19,14 @@ logger = structlog.get_logger(__name__)
 Keys = list[tuple[ApiKey, Endpoint]]
 
 
+class Standing(Enum):
+    """What the budgets say of a plan (`bots.budgets`)."""
+
+    GRANTED = "granted"
+    WAITS = "waits"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True)
 class Plan:
     """How to answer one message: `keys` are the usable ones, in the order to try them.
@@ -29,6 +38,7 @@ class Plan:
     sampling: Sampling
     turns: list[dict[str, str]]
     keys: Keys
+    standing: Standing = Standing.GRANTED
     guard: Guard = NO_GUARD
     finding: Finding | None = None
 
@@ -88,7 +98,8 @@ def _plan(message: Message, answering: _Answering, given: Prompt | None, guard: 
     asked = [message.question]
     if given:  # whoever brings his own turns has said all of them
         asked = [turn["content"] for turn in turns[bool(robot.system_prompt) :]]
-    return Plan(message, _sampling(robot, given), turns, endpoints, guard, guard.find(asked))
+    sampling, finding = _sampling(robot, given), guard.find(asked)
+    return Plan(message, sampling, turns, endpoints, guard=guard, finding=finding)
 
 
 def _answering(number_ids: set[int]) -> dict[int, _Answering]:

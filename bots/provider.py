@@ -165,6 +165,7 @@ class Provider:
                 fault = fault_of(
                     trouble, endpoint.api_key, answering=has_begun, spoke=reply.has_spoken
                 )
+                fault.was_answering = has_begun
         finally:
             if events is not None:
                 await events.close()

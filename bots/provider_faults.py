@@ -60,7 +60,7 @@ class ProviderFault(Exception):
     """The call failed. `code` is the open interface's; `key_status` what this says of the key.
 
     `retry_after` is in seconds. `evidence` is for the robot's owner: the HTTP status, the
-    provider's request id and a class of trouble, never the key.
+    provider's request id and a class of trouble, never the key. `was_answering`: it broke off.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class ProviderFault(Exception):
         self.key_status = key_status
         self.evidence = evidence
         self.retry_after = retry_after
+        self.was_answering = False
 
 
 class UnreadableReplyError(ValueError):

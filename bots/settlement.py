@@ -15,7 +15,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from bots import blocked, faults, feed, journal
+from bots import blocked, budget_warnings, faults, feed, journal, ledger
 from bots.blocked import Finding
 from bots.line import Waiting
 from bots.models import ApiKey, Message, Status
@@ -149,8 +149,8 @@ def _settle(ended: Sequence[Settling], fence: Fence) -> list[Settling]:
     """Settle what is unsettled of these, as far as the fence lets them in.
 
     One worker may bring two attempts of a message at once: it lost the first, and claimed it again.
-    Locks numbers, messages, counters: always in this order and each in the order of their keys, so
-    that two who settle never wait for each other in a circle.
+    Locks numbers, messages, the ledger's rows, counters: always in this order and each in the order
+    of their keys, so that two who settle never wait for each other in a circle.
     """
     if not ended:
         return []
@@ -215,6 +215,10 @@ _UPDATE = """UPDATE bots_message SET
 
 def _write(ours: list[Settling], now: datetime) -> None:
     """The rows are locked already; the numbering is the last thing that anybody waits for."""
+    ledger.settle_all(
+        ledger.Ended(message, ledger.BY_STATUS[outcome.status]) for message, outcome in ours
+    )
+    budget_warnings.look([message for message, _outcome in ours], now)
     messages = [message for message, _outcome in ours]
     numbered = feed.append_answers(messages, now)
     at = statements.moment(now)

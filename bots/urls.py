@@ -14,6 +14,7 @@ from bots.views import (
     robot_trial,
     robot_versions,
     safety,
+    usage,
 )
 
 number = [
@@ -33,6 +34,12 @@ number = [
     path("robot/versions/<str:no>/live/", robot_versions.roll_back, name="robot-rollback"),
     path("safety/", safety.safety, name="number-safety"),
     path("feedback/", feedback.feedback, name="number-feedback"),
+    path("usage/", usage.usage, name="number-usage"),
+    path("usage/entries/", usage.entries, name="usage-entries"),
+    path("usage/entries.csv", usage.export, name="usage-export"),
+    path("usage/budget/", usage.budget, name="number-budget"),
+    path("usage/prices/", usage.price, name="price-set"),
+    path("usage/prices/<int:price_id>/remove/", usage.remove_price, name="price-remove"),
 ]
 
 desk = [

@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
-from bots import claims, keys, presence, settlement, suspects
+from bots import claims, keys, ledger, presence, settlement, suspects
 from bots.desk import Desk
 from bots.line import Waiting
 from bots.models import Message
@@ -155,10 +155,12 @@ class Worker:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
+        left.add(asyncio.create_task(self.desk.leave_unbegun()))
+        # First of all they charge what they have called for: whoever claims it next would think
+        # that nobody knows.
+        await asyncio.wait(left, timeout=LAST_WORD_SECONDS)
         given_back = await self._timed(lambda: self.database(claims.hand_back, unfinished))
         await self._timed(lambda: self.database(self._forget_heartbeat))
-        if left:
-            await asyncio.wait(left, timeout=LAST_WORD_SECONDS)
         await self.provider.aclose()
         settlement.nudge_all([*waiting, *(given_back or [])])
 
@@ -206,6 +208,7 @@ class Worker:
         await self._timed(self._sweep_messages)
         await self._timed(self._sweep_suspects)
         await self._timed(self._sweep_keys)
+        await self._timed(self._sweep_ledger)
         await self._timed(self._deliver_outbox)
 
     async def _take_over(self) -> None:
@@ -246,6 +249,10 @@ class Worker:
     async def _sweep_keys(self) -> None:
         for key_id in await self.database(keys.take_overdue_checks):
             nudges.nudge("bots.tasks.check_key", key_id)
+
+    async def _sweep_ledger(self) -> None:
+        if left := await self.database(ledger.sweep):
+            logger.warning("calls_unknown", calls=left)
 
     async def _deliver_outbox(self) -> None:
         await self.database(outbox.deliver)

@@ -1,7 +1,7 @@
 """What callers may send, checked before anything else happens."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +30,7 @@ TEXT_OF_MESSAGE = {
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
+_MONTH = re.compile(r"20\d{2}-(0[1-9]|1[0-2])", re.ASCII)
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -292,3 +293,21 @@ def idempotency_key(header: str | None) -> str:
         sentence = _("It must be 1 to 255 printable ASCII characters.")
         raise DdioError(47001, fields={"Idempotency-Key": [sentence]})
     return header
+
+
+class MonthField(TextField):
+    """A month of this century, such as 2026-11."""
+
+    pattern = r"^20\d{2}-(0[1-9]|1[0-2])$"
+
+    def to_internal_value(self, data: Any) -> date:  # type: ignore[override]  # no text any more
+        text = super().to_internal_value(data)
+        if not _MONTH.fullmatch(text):
+            raise serializers.ValidationError(_("Write a month as 2026-11."))
+        return date.fromisoformat(f"{text}-01")
+
+
+class UsageQuerySerializer(serializers.Serializer[Any]):
+    month = MonthField(
+        required=False, help_text=gettext_lazy("Of UTC, such as 2026-11. Without it: this month.")
+    )

@@ -4,7 +4,7 @@ from django.urls import path
 
 from ddio_api import documentation
 from ddio_api.base import UnknownPath
-from ddio_api.views import chat, conversations, feedback, news, people, quota, tokens
+from ddio_api.views import chat, conversations, feedback, news, people, quota, tokens, usage
 
 urlpatterns = [
     path("token", tokens.TokenView.as_view(), name="ddio-token"),
@@ -32,6 +32,7 @@ urlpatterns = [
     ),
     path("people/<path:open_id>", people.PersonView.as_view(), name="ddio-person"),
     path("quota", quota.QuotaView.as_view(), name="ddio-quota"),
+    path("usage", usage.UsageView.as_view(), name="ddio-usage"),
     path("schema/", documentation.SchemaView.as_view(), name="ddio-schema"),
     path("docs/", documentation.DocsView.as_view(), name="ddio-docs"),
     path("docs/calls/", documentation.CallsView.as_view(), name="ddio-calls"),

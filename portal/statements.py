@@ -6,7 +6,7 @@ SQLite has one writer at a time, and begins every transaction as that writer.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -54,6 +54,11 @@ def among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
 def moment(at: datetime) -> Any:
     """The value for a column that holds a time."""
     return connection.ops.adapt_datetimefield_value(at)
+
+
+def day(on: date) -> Any:
+    """The value for a column that holds a date."""
+    return connection.ops.adapt_datefield_value(on)
 
 
 def aware(at: datetime | None) -> datetime | None:

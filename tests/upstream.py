@@ -2,9 +2,9 @@
 
 What it does is chosen by the *model* of the request (`bots.simulator.behaviours`; any other name
 echoes) and by the API key: one that begins with `sk-bad` is refused, and quoted in the refusal as
-some providers do; one that begins with `sk-nolist` is told that there is no list of models; of any
-other a test says what it does (`play`). It counts chat calls by `X-Request-ID`. To have one by
-hand: `manage.py simulator`.
+some providers do, one with `sk-busy` is too fast; one that begins with `sk-nolist` is told that
+there is no list of models; of any other a test says what it does (`play`). It counts chat calls by
+`X-Request-ID`, and the tokens of all. To have one by hand: `manage.py simulator`.
 """
 
 import asyncio

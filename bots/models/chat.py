@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -9,6 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.ids import new_conversation_id, new_message_id
+
+if TYPE_CHECKING:
+    from bots.tabs import Tab
 
 
 class Channel(models.TextChoices):
@@ -184,6 +188,7 @@ class Message(models.Model):
     due_at = models.DateTimeField()
 
     is_new = False  # true on the instance that `bots.chat.ask` has just written
+    tab: "Tab | None" = None  # on one that was claimed: what its attempt may spend, and has spent
 
     objects = MessageQuerySet.as_manager()
 

@@ -12,7 +12,7 @@ from typing import Any
 import h11
 
 from bots.simulator import shapes
-from bots.simulator.ledger import Ledger
+from bots.simulator.ledger import Ledger, Tokens
 
 REQUEST_ID = "req_of_the_simulator"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
@@ -38,9 +38,19 @@ class Call:
         self.ledger = ledger
         self.asked: dict[str, Any] = {}
         self.id = ""
+        self._has_begun = False
+        self._pieces = 0
 
     def _send(self, event: h11.Event) -> None:
         self._transport.write(self._http.send(event) or b"")
+
+    def used(self) -> Tokens:
+        """What a provider would charge for: nothing before it begins to answer, then the question,
+        and of the answer what it has sent.
+        """
+        if not self._has_begun:
+            return Tokens(0, 0)
+        return Tokens(shapes.count(self.asked, [])["prompt_tokens"], self._pieces)
 
     # An answer of one piece
 
@@ -70,6 +80,7 @@ class Call:
     # A stream
 
     def start_stream(self) -> None:
+        self._has_begun = True
         head = [("Content-Type", "text/event-stream; charset=utf-8"), ("X-Request-ID", REQUEST_ID)]
         self._send(h11.Response(status_code=200, headers=head, reason=_reason(200)))
 
@@ -78,6 +89,7 @@ class Call:
         self._send(h11.Data(data=content))
 
     def send_event(self, content: Any) -> None:
+        self._pieces += shapes.has_text(content)
         self.send_bytes(shapes.event_bytes(content))
 
     def end_stream(self) -> None:
@@ -96,6 +108,7 @@ class Call:
         """The whole answer in the form that was asked for."""
         if not self.asked.get("stream"):
             await self.pause(pause * len(pieces))
+            self._has_begun, self._pieces = True, len(pieces)
             counted = {"usage": shapes.count(self.asked, pieces)} if usage else {}
             self.answer_json(shapes.completion(self.asked, pieces, finish) | counted)
             return

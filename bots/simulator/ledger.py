@@ -2,10 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 REMEMBERED = 50_000  # and up to twice so many for a while
 NAME_LENGTH_AT_MOST = 200
+
+
+class Tokens(NamedTuple):
+    """What one call has used."""
+
+    prompt: int
+    completion: int
 
 
 class Counts:
@@ -34,7 +41,10 @@ class Counts:
 
 
 class Ledger:
-    """Calls by request id and by key's digest, how many were aborted, and the most at once."""
+    """Calls by request id and by key's digest, how many were aborted, and the most at once.
+
+    And the tokens that were used, those of aborted calls once more by themselves.
+    """
 
     def __init__(self, remembered: int = REMEMBERED, *, keeps_last: bool = False) -> None:
         self._remembered = remembered
@@ -48,6 +58,7 @@ class Ledger:
         self._keys = Counts(self._remembered)
         self._total = self._aborted = self.moderations = 0
         self._most = self.in_flight
+        self._tokens = {"prompt": 0, "completion": 0, "aborted": 0}
         self._last: dict[str, Any] = {}
 
     def begin(self, asked: dict[str, Any], headers: Mapping[str, str]) -> None:
@@ -60,9 +71,12 @@ class Ledger:
         if self._keeps_last:
             self._last = {"body": asked, "headers": sorted(headers)}
 
-    def end(self, *, aborted: bool) -> None:
+    def end(self, used: Tokens, *, aborted: bool) -> None:
         self.in_flight -= 1
         self._aborted += aborted
+        self._tokens["prompt"] += used.prompt
+        self._tokens["completion"] += used.completion
+        self._tokens["aborted"] += sum(used) if aborted else 0
 
     def fail(self, call_id: str) -> int:
         """Count one more failure of a call that is to fail a few times; how many by now."""
@@ -81,5 +95,6 @@ class Ledger:
             "aborted": self._aborted,
             "in_flight": self.in_flight,
             "most_in_flight": self._most,
+            "tokens": self._tokens,
             "last": self._last,
         }

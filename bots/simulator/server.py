@@ -18,6 +18,7 @@ PIPELINED_BYTES_AT_MOST = 64 * 1024
 BACKLOG = 4096
 
 BAD_KEY = ("sk-bad", 401, "Incorrect API key provided")
+BUSY_KEY = ("sk-busy", 429, "Too many requests with")
 LISTLESS_KEY = ("sk-nolist", 404, "There is no list for")
 KEYS_PLAYED_AT_MOST = 1_000
 # Troubles of a model or a quota: of those a list of models says nothing.
@@ -127,12 +128,12 @@ class Simulator:
         self.ledger.begin(asked, request.headers)
         aborted = True
         try:
-            if not self._refuses_key(call, request, *BAD_KEY):
+            if not any(self._refuses_key(call, request, *each) for each in (BAD_KEY, BUSY_KEY)):
                 played = self._played.get(_digest(request.key))
                 await behaviour(played or str(asked.get("model")))(call)
             aborted = False
         finally:
-            self.ledger.end(aborted=aborted)
+            self.ledger.end(call.used(), aborted=aborted)
 
 
 def _digest(key: str) -> str:

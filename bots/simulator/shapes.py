@@ -46,6 +46,12 @@ def count(asked: dict[str, Any], pieces: list[str]) -> dict[str, int]:
     }
 
 
+def has_text(event: Any) -> bool:
+    """Whether it is a piece of an answer."""
+    choices = event.get("choices") if isinstance(event, dict) else None
+    return bool(choices and choices[0]["delta"].get("content"))
+
+
 def turns(asked: dict[str, Any]) -> list[dict[str, Any]]:
     """The messages, and of what is no message none: anybody may send anything."""
     messages = asked.get("messages")

@@ -46,7 +46,9 @@ QUOTA: dict[str, Any] = {
         "`requests` are those of this app: `limit` is how many may come at once, `resetAt` is when"
         " that many may come again. `asks` are the questions of today (UTC), of this service"
         " number, or before it is approved of all its owner's trials, whichever ends sooner."
-        " `tokens` tells what the questions of today have used so far."
+        " `tokens` is what the owner lets the service number spend in a month (UTC): `used` is what"
+        " was spent of it, and `remaining` leaves out what calls under way may still use. Without"
+        " such a budget `used` tells what the calls of today have used."
     ),
     "responses": {
         200: ok(enveloped("QuotaEnvelope", _LEFT), _EXAMPLE, "what is left"),

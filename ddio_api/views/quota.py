@@ -47,8 +47,13 @@ class QuotaView(DdioView):
         return _left(at_most, max(0, remaining), midnight)
 
     def _tokens(self, midnight: datetime) -> dict[str, Any]:
-        """There is no budget of tokens: nothing ends, and what was used is told."""
-        return _left(None, None, midnight) | {"used": usage.tokens_of_today(self.number)}
+        """The month's budget. Where there is none nothing ends, and what was used today is told."""
+        standing = usage.standing(self.number.pk)
+        tokens = standing.tokens
+        if tokens.limit is None:
+            return _left(None, None, midnight) | {"used": standing.tokens_today}
+        left = _left(tokens.limit, tokens.remaining, standing.resets_at)
+        return left | {"used": tokens.spent}
 
 
 def _left(limit: int | None, remaining: int | None, reset_at: datetime) -> dict[str, Any]:

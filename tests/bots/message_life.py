@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from bots import faults
+from bots import faults, months
 from bots.models import (
+    Budget,
     Conversation,
+    EntryState,
     FeedCounter,
     FeedEntry,
     IdempotencyKey,
     Kind,
+    LedgerDay,
+    LedgerEntry,
     Message,
     Person,
     Status,
@@ -25,6 +29,7 @@ from portal.models import ServiceNumber, State
 UNSETTLED = (Status.QUEUED, Status.RUNNING)
 SILENT = (State.SUSPENDED, State.CLOSED)
 WITHHELD = (Status.CANCELLED, "", faults.WITHHELD)
+TOKENS = ("prompt_tokens", "completion_tokens")
 WAITS_AT_MOST = 61  # seconds until a message without a worker is wanted again
 
 
@@ -78,6 +83,7 @@ class Attempt:
     said: list[str] = field(default_factory=list)
     is_over: bool = False  # the worker has let go of it; a write of it may still be under way
     is_dead: bool = False  # its worker was killed: nothing of it comes any more
+    is_refused: bool = False  # its number has no budget left
 
     @property
     def pk(self) -> str:
@@ -242,6 +248,7 @@ class Book:
         self._check_feed({pk for pk, row in before.items() if row.is_settled})
         self._check_lines()
         self._check_words()
+        self._check_ledger()
 
     def _hidden(self) -> set[str]:
         return {pk for pk, (_, erased_at, _) in self.conversations.items() if erased_at}
@@ -299,6 +306,28 @@ class Book:
             assert held == ("", None, None) or not row.is_settled
         for positions in lines.values():
             assert positions == list(range(1, len(positions) + 1))
+
+    def _check_ledger(self) -> None:
+        """The days add up to the entries; no budget was passed, nor any answer charged twice."""
+        settled: dict[int, int] = defaultdict(int)
+        charged: dict[tuple[int, Any], int] = defaultdict(int)
+        used: dict[str, int] = defaultdict(int)
+        facts = ("number_id", "message_id", "state", "at", *TOKENS)
+        for number, message, state, at, *tokens in LedgerEntry.objects.values_list(*facts):
+            settled[number] += sum(tokens) if state != EntryState.RESERVED else 0
+            charged[number, months.month_of(at)] += sum(tokens)
+            used[message] += state == EntryState.USED
+        days: dict[int, int] = defaultdict(int)
+        for number, *tokens in LedgerDay.objects.values_list("number_id", *TOKENS):
+            days[number] += sum(tokens)
+        assert days == {number: count for number, count in settled.items() if number in days}
+        assert sum(days.values()) == sum(settled.values())
+        limits = dict(Budget.objects.values_list("number_id", "tokens"))
+        for (number, month), count in charged.items():
+            assert count <= limits.get(number, count), f"{number} has spent {count} in {month}"
+        for message, count in used.items():
+            is_done = self.rows[message].status == Status.DONE
+            assert count <= is_done, f"{message} is charged {count} times"
 
     def _check_words(self) -> None:
         named = set(IdempotencyKey.objects.values_list("message_id", flat=True))

@@ -27,9 +27,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bots import chat, claims, erasing, faults, ratings, settlement
-from bots.models import Message, Person, Status
+from bots import chat, claims, erasing, faults, ledger, ratings, settlement
+from bots.models import Budget, EntryState, LedgerEntry, Message, Person, Status
+from bots.plans import Standing
 from bots.suspects import TOGETHER
+from bots.tabs import Call
 from portal import moderation
 from portal.models import ServiceNumber
 from tests import factories
@@ -39,7 +41,9 @@ from tests.bots.life_steps import (
     delay_after,
     forget_everything,
     is_used_up,
+    leave,
     outcome,
+    reserve,
     stop,
     take,
     tidy,
@@ -60,6 +64,7 @@ DELAYS = st.sampled_from([0.5, 10, 60, 61])
 FAULTS = st.sampled_from([faults.NO_USABLE_KEY, faults.CUT_OFF])
 ANY = st.integers(0, 7)
 ANEW = {"new_conversation": True}
+BUDGET = 200  # a call reserves about 60
 KINDS = st.sampled_from([0, *TOGETHER])
 
 
@@ -193,7 +198,31 @@ class Life(RuleBasedStateMachine):
         claimed = claims.claim_all(wanted, self.names[by])
         assert {message.pk for message in claimed} == set(free)
         self.may = May({"claimed"}, free)
-        return multiple(*[self._begin(message, by) for message in claimed])
+        begun = [self._begin(message, by) for message in claimed]
+        self.look()
+        return multiple(*self._reserve(begun))
+
+    def _reserve(self, begun: list[Attempt]) -> list[Attempt]:
+        """What waits for its budget is given back at once; what has one calls the provider."""
+        attempts = {one.pk: one for one in begun}
+        waiting = []
+        for plan in reserve([one.message for one in begun]):
+            attempt = attempts[plan.message.pk]
+            attempt.is_refused = plan.standing is Standing.REFUSED
+            if attempt.message.tab:
+                attempt.message.tab.calls.append(Call("key_1", "echo", attempt.said))
+            if plan.standing is Standing.WAITS:
+                waiting.append(attempt)
+        self.may = May({"given back"}, [one.pk for one in waiting])
+        for one in waiting:
+            one.is_over = True
+            self._was_no_try(one)
+        self.look()
+        return begun
+
+    def _was_no_try(self, attempt: Attempt) -> None:
+        self.book.tries[attempt.pk] -= 1
+        self.book.upstream_calls[attempt.pk] -= not is_used_up(attempt.message)
 
     def _begin(self, message: Message, by: str) -> Attempt:
         lease = self.clock.at + timedelta(seconds=django_settings.LEASE_SECONDS)
@@ -252,6 +281,7 @@ class Life(RuleBasedStateMachine):
         for one in ended:
             one.is_over = True
             if not self.book.is_mine(one):
+                leave([one])
                 erasing.forget_if_erased(one.message)
 
     @ALIVE
@@ -264,7 +294,7 @@ class Life(RuleBasedStateMachine):
         if wait is None:
             return self._settle([attempt], faults.RATE_LIMITED)
         mine = self.book.is_mine(attempt)
-        assert claims.retry_later(attempt.pk, attempt.number, wait) is mine
+        assert ledger.retry_later(attempt.message, wait) is mine
         self.may = May({"given back"}, [attempt.pk] if mine else [])
         self._let_go([attempt])
         return None
@@ -291,12 +321,12 @@ class Life(RuleBasedStateMachine):
         name = self._of_those_alive(which).worker
         held = self.book.held(name)
         mine = [pk for pk, one in held.items() if self.book.is_mine(one)]
+        leave(list(held.values()))
         given = claims.hand_back([(pk, one.number) for pk, one in held.items()])
         assert {pk for pk, _number in given} == set(mine)
         self.may = May({"given back"}, mine)
         for pk in mine:
-            self.book.tries[pk] -= 1
-            self.book.upstream_calls[pk] -= not is_used_up(held[pk].message)
+            self._was_no_try(held[pk])
         self._let_go(list(held.values()))
         self._replace(name)
 
@@ -335,6 +365,11 @@ class Life(RuleBasedStateMachine):
             assert len(found) == min(room, len(due))
             still_due = Message.objects.filter(due_at__lte=self.clock.at)
             assert not still_due.filter(pk__in=[pk for pk, _number in found]).exists()
+
+    @where(lambda life: life.dead)
+    @rule(turns=TURNS)
+    def sweep_the_ledger(self, turns: int) -> None:
+        self.run(ledger.sweep, turns, May())
 
     # Everybody else ------------------------------------------------------------------------------
 
@@ -444,14 +479,15 @@ class Life(RuleBasedStateMachine):
             if sys.exc_info()[0] is None:
                 self._drain()
                 self._write_late()
+                self._close_the_ledger()
                 self._finish_erasing()
         finally:
             self.frame.__exit__(None, None, None)
             forget_everything(self.numbers)
 
     def _drain(self) -> None:
-        longest = max((row.position for row in self.book.rows.values()), default=0)
-        for _sweep in range(longest + 1):
+        """In each round one at least is answered or refused: the others may wait for the budget."""
+        for _sweep in range(len(self.book.rows) + 1):
             if not self.book.unsettled():
                 return
             self.clock.advance(WAITS_AT_MOST + 1)
@@ -461,13 +497,21 @@ class Life(RuleBasedStateMachine):
             self.may = May({"claimed"}, found)
             begun = [self._begin(message, "last") for message in claims.claim_all(found, "last")]
             self.look()
-            self._settle(begun)
+            self._settle([one for one in self._reserve(begun) if not one.is_over])
             self.look()
         assert not self.book.unsettled(), "something is stuck"
 
     def _write_late(self) -> None:
         """Whoever was only asleep wakes up now."""
         self._settle([one for one in self.book.attempts if not (one.is_over or one.is_dead)])
+        self.look()
+
+    def _close_the_ledger(self) -> None:
+        """What dead workers have left is charged, too."""
+        self.clock.advance(django_settings.LEASE_SECONDS * ledger.LEASES_TO_BE_LEFT + 1)
+        ledger.sweep()
+        assert not LedgerEntry.objects.filter(state=EntryState.RESERVED).exists()
+        self.book.something_was_written()
         self.look()
 
     def _finish_erasing(self) -> None:
@@ -486,7 +530,9 @@ def _sorted(asked: dict[str, Any]) -> tuple[Any, ...]:
 @pytest.fixture
 def numbers(transactional_db: None, settings: Any) -> list[ServiceNumber]:
     settings.ATTEMPTS_AT_MOST, settings.PENDING_PER_PERSON = 3, 4
-    return [factories.number(), factories.number()]
+    limited, free = factories.number(), factories.number()
+    Budget.objects.create(number=limited, tokens=BUDGET)
+    return [limited, free]
 
 
 def test_every_order_of_events_keeps_the_promise(numbers):

@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_read_is_told_at_the_start(tmp_path, settings, con
     if content:
         path.write_bytes(content)
     [error] = checks.blocked_words_are_readable()
-    assert (error.id, "BLOCKED_WORDS_FILE" in error.msg) == ("bots.E005", True)
+    assert (error.id, "BLOCKED_WORDS_FILE" in error.msg) == ("bots.E006", True)
 
 
 def test_a_good_file_is_nothing_to_tell(listed):

@@ -21,6 +21,7 @@ from bots.models import (
     News,
     Person,
     Place,
+    Price,
     Robot,
     RobotDraft,
     RobotVersion,
@@ -31,6 +32,7 @@ from ddio_api.models import Call
 from portal import audit, credentials, moderation, numbers
 from portal.models import AllowedNetwork, ServiceNumber, State, User
 from tests import factories
+from tests.bots.spending import spend
 from tests.browser import scene
 from tests.browser.payloads import PAYLOADS, fitting, short
 
@@ -55,6 +57,7 @@ def build(provider_url: str) -> dict[str, str]:
     _news(shown, alice)
     keys = _keys(shown, provider_url)
     _calls(shown)
+    _models(shown)
     credentials.issue(shown, actor=alice)
     audit.record("number.edit", actor=alice, number=shown, old=EVERYTHING, new=EVERYTHING)
     waiting = _hostile(alice, short(60)[1], provider_url, State.DRAFT)
@@ -155,6 +158,13 @@ def _calls(made: ServiceNumber) -> None:
         AllowedNetwork(number=made, network=f"203.0.113.{last}", note=text)
         for last, text in enumerate(short(60))
     )
+
+
+def _models(made: ServiceNumber) -> None:
+    """An owner chooses what his models are called, and prices them."""
+    for text in fitting(120):
+        spend(made, model=text)
+        Price.objects.create(number=made, model=text, input=1, output=1)
 
 
 def _keys(made: ServiceNumber, provider_url: str) -> list[ApiKey]:

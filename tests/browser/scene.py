@@ -37,19 +37,24 @@ from bots import (
 from bots.blocked import Finding
 from bots.models import (
     ApiKey,
+    Budget,
     Channel,
+    EntryState,
     KeyStatus,
     Message,
     Person,
     Place,
+    Price,
     Robot,
     Source,
     Status,
 )
 from bots.simulator import behaviours
+from bots.tabs import Rate
 from ddio_api.models import Call, Door, Gap, Outcome
 from portal import allowed_networks, credentials, moderation, numbers
 from portal.models import Avatar, ServiceNumber, State, User
+from tests.bots.spending import spend
 
 PASSWORD = "a long and winding road"
 STRANGERS = 50
@@ -172,6 +177,7 @@ def _numbers(people: dict[str, User], provider_url: str) -> dict[str, str]:
     strangers_ask(main)
     filter_blocks(main)
     systems_call(main)
+    made["price"] = str(spent(main).pk)
     made["network"] = str(allowed_networks.add(main, "203.0.113.0/24", actor=alice, note="ERP").pk)
     allowed_networks.add(main, "2001:db8::/48", actor=alice, note=CANARIES["note"])
     for state in STATES:
@@ -365,6 +371,28 @@ def filter_blocks(made: ServiceNumber) -> None:
     for finding in found:
         fate = safety.outcome(settlement.failure(faults.BLOCKED), finding)
         said(made, person, Channel.DDIO, "What do they say of it? 他们怎么说？", fate)
+
+
+# Spending ---------------------------------------------------------------------------------------
+
+
+def spent(made: ServiceNumber) -> Price:
+    """Nearly all of a budget, by calls of each kind on several days; a price of the model's."""
+    Budget.objects.create(number=made, tokens=100_000, micros=12_500_000, person_asks=50)
+    now = timezone.now()
+    for position in range(40):
+        spend(
+            made,
+            900 + position,
+            1_200,
+            at=now - timedelta(hours=position),
+            rate=Rate(250_000, 2_000_000),
+            is_estimated=position % 5 == 0,
+            state=list(EntryState)[position % 5],
+            channel=list(Channel)[position % 4],
+            model=["echo", "a-model-with-a-rather-long-name-2026-11-01"][position % 2],
+        )
+    return Price.objects.create(number=made, model="echo", input=250_000, output=2_000_000)
 
 
 # Calls ------------------------------------------------------------------------------------------

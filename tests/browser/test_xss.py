@@ -109,6 +109,8 @@ def of_number(planted: dict[str, str]) -> list[str]:
     keys = ("hostile", "hostile.waiting", "hostile.suspended")
     paths = [reverse(name, args=[planted[key]]) for name in names for key in keys]
     paths.append(reverse("number-safety", args=[planted["hostile"]]))
+    spending = ["number-usage", "usage-entries", "number-budget"]
+    paths += [reverse(name, args=[planted["hostile"]]) for name in spending]
     return [*paths, reverse("key-edit", args=[planted["hostile"], planted["hostile.key"]])]
 
 

@@ -31,6 +31,7 @@ CALLS = {
     "messages": lambda client: client.get("chat/conversations/conv_0/messages"),
     "person": lambda client: client.call("DELETE", "people/alice"),
     "quota": lambda client: client.get("quota"),
+    "usage": lambda client: client.get("usage"),
 }
 EACH_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 

@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 
 from bots import quotas
-from bots.models import Message
+from bots.models import Budget
 from portal import counters
 from portal.models import State
 from tests import factories
+from tests.bots.spending import spend
 from tests.conftest import ddio_client
-from tests.ddio_api.answers import settled
 from tests.ddio_api.test_limits import NOON, send
 
 pytestmark = pytest.mark.django_db
@@ -81,17 +81,26 @@ def test_asks_and_tokens_begin_anew_at_midnight_utc(client_of_alice):
     assert told["tokens"]["resetAt"] == told["asks"]["resetAt"]
 
 
-def test_tokens_have_no_limit_and_tell_what_was_used_today(client_of_alice, number):
-    settled(number)
-    yesterdays = settled(number, open_id="bob")
-    Message.objects.filter(pk=yesterdays.pk).update(asked_at=timezone.now() - timedelta(days=1))
-    factories.message(number)
+def test_without_a_budget_tokens_have_no_limit_and_tell_what_was_used_today(
+    client_of_alice, number
+):
+    spend(number, 7, 3)
+    spend(number, 7, 3, at=timezone.now() - timedelta(days=1))
     tokens = quota(client_of_alice)["tokens"]
     assert (tokens["limit"], tokens["remaining"], tokens["used"]) == (None, None, 10)
 
 
+def test_with_a_budget_tokens_are_those_of_the_month(client_of_alice, number):
+    Budget.objects.create(number=number, tokens=100)
+    spend(number, 7, 3)
+    spend(number, 5, 15, state="reserved")
+    tokens = quota(client_of_alice)["tokens"]
+    assert (tokens["limit"], tokens["remaining"], tokens["used"]) == (100, 70, 10)
+    assert datetime.fromisoformat(tokens["resetAt"]).day == 1
+
+
 def test_another_numbers_are_not_told(client_of_alice, charlies_number):
-    settled(charlies_number)
+    spend(charlies_number)
     assert quota(client_of_alice)["tokens"]["used"] == 0
 
 
@@ -114,7 +123,7 @@ def test_it_costs_the_same_for_twice_as_many_messages(
     client_of_alice, number, django_assert_num_queries
 ):
     for _ in range(6):
-        settled(number)
+        spend(number)
     with django_assert_num_queries(1):
         quota(client_of_alice)
 

@@ -86,6 +86,7 @@ def test_it_names_every_door():
         "/platform/api2/chat/conversations/{conversation_id}/messages",
         "/platform/api2/people/{open_id}",
         "/platform/api2/quota",
+        "/platform/api2/usage",
         "/v1/chat/completions",
         "/v1/models",
         "/v1/models/{model}",

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from bots.templatetags.answers import RATING_LOOKS, STATUS_LOOKS
+from bots.templatetags.spending import STATE_LOOKS as ENTRY_LOOKS
 from bots.templatetags.verdicts import KEY_LOOKS
 from ddio_api.templatetags.calls import OUTCOME_LOOKS
 from portal.environment import BASE_DIR
@@ -18,6 +19,7 @@ TEMPLATES = "\n".join(path.read_text() for path in sorted((BASE_DIR / "templates
 LOOKS = [
     *STATE_LOOKS.values(),
     *KEY_LOOKS.values(),
+    *ENTRY_LOOKS.values(),
     *STATUS_LOOKS.values(),
     *RATING_LOOKS.values(),
     *OUTCOME_LOOKS.values(),
