@@ -11,7 +11,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from bots.models import ApiKey, Conversation, Follower, KeyVerdict, Message, News, Person, Robot
+from bots.models import (
+    ApiKey,
+    Budget,
+    Conversation,
+    Follower,
+    KeyVerdict,
+    LedgerEntry,
+    Message,
+    News,
+    Person,
+    Price,
+    Robot,
+)
 from portal.admin import ReadOnlyAdmin
 
 
@@ -152,3 +164,55 @@ class NewsAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[News]:
         return super().get_queryset(request).defer("text")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "number", "model", "state", "prompt_tokens", "completion_tokens", "at")
+    list_filter = ("state", "channel")
+    list_select_related = ("number",)
+    search_fields = ("=message__id", "=number__app_id")
+    fields = (
+        "id",
+        "number",
+        "message",
+        "attempt",
+        "call",
+        "api_key",
+        "model",
+        "channel",
+        "state",
+        "prompt_tokens",
+        "completion_tokens",
+        "is_estimated",
+        "reserved_tokens",
+        "input_price",
+        "output_price",
+        "cost",
+        "at",
+        "settled_at",
+    )
+
+
+@admin.register(Budget)
+class BudgetAdmin(ReadOnlyAdmin):
+    list_display = ("number", "tokens", "micros", "person_asks", "person_tokens")
+    list_select_related = ("number",)
+    search_fields = ("=number__app_id",)
+    fields = (
+        "number",
+        "tokens",
+        "micros",
+        "person_asks",
+        "person_tokens",
+        "warned_month",
+        "warned_percent",
+    )
+
+
+@admin.register(Price)
+class PriceAdmin(ReadOnlyAdmin):
+    list_display = ("number", "model", "input", "output")
+    list_select_related = ("number",)
+    search_fields = ("=number__app_id", "=model")
+    fields = ("number", "model", "input", "output")

@@ -70,5 +70,5 @@ def test_no_budget_is_passed_and_each_call_is_charged(stack: Stack, provider: Up
     assert account.lost == 0
     assert exact + estimated <= LIMIT
     assert seen <= LIMIT
-    assert exact == seen - told["tokens"]["aborted"]
-    assert estimated >= told["tokens"]["aborted"]
+    # What the dead worker's calls have used nobody knows: it is charged as it was reserved.
+    assert exact <= seen <= exact + estimated
