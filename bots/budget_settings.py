@@ -31,7 +31,8 @@ def save(number: ServiceNumber, wanted: Mapping[str, int | None], *, actor: User
             name: [before[name], value] for name, value in wanted.items() if before[name] != value
         }
         if changes:
-            Budget.objects.update_or_create(number=number, defaults=wanted)
+            anew = {"warned_month": None, "warned_percent": 0}  # of another budget nobody was told
+            Budget.objects.update_or_create(number=number, defaults={**wanted, **anew})
             audit.record("budget.edit", actor=actor, number=number, changes=changes)
 
 

@@ -1,17 +1,21 @@
 """Telling of a month's budget that comes to its end: at 80 and at 100 per cent, each once a month.
 
-The word goes into portal's outbox, under WARNED: `number`, `month` (its first day) and `percent`.
+The word goes into portal's outbox, under WARNED: `number`, `month` (its first day), `percent` and
+`at`; from there the owner is told, in the console and by mail.
 """
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from bots import months
 from bots.models import Budget, Message
 from bots.models.ledger import MICRO
-from portal import outbox, statements
+from portal import notices, outbox, statements
+from portal.models import Notice, ServiceNumber
 
 WARNED = "budget.warned"
 NEAR, SPENT = 80, 100  # percent
@@ -49,9 +53,18 @@ def _percent(used: int, at_most: int | None) -> int:
 
 
 def warn(number_id: int, month: date, percent: int) -> None:
-    """Once, however often it is said; inside a transaction."""
+    """Once, however often it is said, until the budget is another one; inside a transaction."""
     told = Q(warned_month=month, warned_percent__gte=percent)
     unaware = Budget.objects.filter(~told | Q(warned_month=None), number=number_id)
     if unaware.update(warned_month=month, warned_percent=percent):
-        key = f"budget {number_id} {month:%Y-%m} {percent}"
-        outbox.add_once(key, WARNED, number=number_id, month=month.isoformat(), percent=percent)
+        of_month = {"month": month.isoformat(), "percent": percent}
+        outbox.add(WARNED, number=number_id, at=timezone.now().isoformat(), **of_month)
+
+
+def tell(payload: dict[str, Any]) -> None:
+    """Carry out WARNED."""
+    number = ServiceNumber.objects.select_related("owner").filter(pk=payload["number"]).first()
+    if number:
+        kind = Notice.Kind.BUDGET_100 if payload["percent"] >= SPENT else Notice.Kind.BUDGET_80
+        told = {"number": number.pk, "action": kind, "reason": "", "at": payload["at"]}
+        notices.tell_owner(number, told)

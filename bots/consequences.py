@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from bots import key_notices, keys, settlement
+from bots import budget_warnings, key_notices, keys, settlement
 from bots.models import ApiKey, Message
 from portal import moderation, notices, outbox
 from portal.models import State
@@ -16,6 +16,7 @@ def register() -> None:
     outbox.handle(moderation.STATE_CHANGED, withhold_answers)
     outbox.handle(moderation.STATE_CHANGED, forget_keys)
     outbox.handle(ApiKey.CHANGED, key_notices.tell)
+    outbox.handle(budget_warnings.WARNED, budget_warnings.tell)
     notices.announce(key_notices.KINDS, key_notices.in_words)
 
 

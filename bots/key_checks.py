@@ -5,13 +5,16 @@ itself is asked for one token, for no list tells of a quota that is used up. So 
 failed costs one token when it comes back, and none before.
 """
 
+import structlog
 from django.utils.translation import gettext_noop
 
 from bots import keys
 from bots.models import ApiKey, Robot
 from bots.provider import Endpoint
-from bots.vault import VaultError
+from bots.vault import NoMasterKeyOpens, VaultError
 from bots.worker import Worker
+
+logger = structlog.get_logger(__name__)
 
 
 async def check(key_id: str, worker: Worker) -> None:
@@ -21,6 +24,11 @@ async def check(key_id: str, worker: Worker) -> None:
         return
     try:
         endpoint = await worker.database(_endpoint, key)
+    except NoMasterKeyOpens:
+        # Nothing is known of the key: its master key is on its way to this machine, or lost, which
+        # the start and /health/ready say. The check stays due.
+        logger.error("api_key_does_not_open", key=key.pk)
+        return
     except VaultError:
         await worker.database(
             key.end_check, "invalid", gettext_noop("the stored key does not open")

@@ -98,6 +98,22 @@ WORDS = {
         "number-keys",
         SEEN,
     ),
+    Notice.Kind.BUDGET_80: Words(
+        _("“%(name)s” has used four fifths of its budget for this month"),
+        _(
+            "Once it is used up, the robot answers nobody until the next month, or until you raise"
+            " it."
+        ),
+        "number-usage",
+    ),
+    Notice.Kind.BUDGET_100: Words(
+        _("“%(name)s” has used up its budget for this month"),
+        _(
+            "The robot answers nobody until the next month begins (UTC), or until you raise the"
+            " budget."
+        ),
+        "number-usage",
+    ),
 }
 
 InWords = Callable[[str], str]

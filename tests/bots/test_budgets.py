@@ -4,16 +4,18 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from django.core import mail
 from django.utils import timezone
 
-from bots import budget_warnings, budgets, claims, ledger, quotas, settlement
+from bots import budget_settings, budget_warnings, budgets, claims, ledger, quotas, settlement
 from bots.budgets import LEAST_ANSWER, UNLIMITED, decide
 from bots.models import Budget, LedgerEntry, Message, Price, Robot, Status
 from bots.models.ledger import MICRO
 from bots.plans import Plan, Standing
 from bots.quotas import QuotaUsedUp, Whose
 from bots.tabs import Call
-from portal.models import OutboxEntry
+from portal import outbox
+from portal.models import Notice, OutboxEntry
 from tests import factories
 from tests.bots.at_work import answer_now
 from tests.bots.test_ledger import claimed, end
@@ -190,8 +192,28 @@ def test_a_warning_names_number_and_month(number):
     end(ask(number), prompt=850, completion=0)
     month = timezone.now().replace(day=1).date().isoformat()
     [row] = OutboxEntry.objects.filter(topic=budget_warnings.WARNED)
-    assert row.payload == {"number": number.pk, "month": month, "percent": 80}
-    assert row.key == f"budget {number.pk} {month[:7]} 80"
+    told = {name: row.payload[name] for name in ("number", "month", "percent")}
+    assert told == {"number": number.pk, "month": month, "percent": 80}
+
+
+def test_the_owner_reads_of_it_and_gets_a_mail(number):
+    limit(number, tokens=1_000)
+    for tokens in (850, 150):
+        end(ask(number), prompt=tokens, completion=0)
+    outbox.deliver()
+    outbox.deliver_slowly()
+    kinds = Notice.objects.order_by("at").values_list("kind", flat=True)
+    assert list(kinds) == ["budget_80", "budget_100"]
+    assert "four fifths" in mail.outbox[0].subject
+    assert "/usage/" in mail.outbox[1].body
+
+
+def test_of_a_raised_budget_he_is_told_anew(number, alice):
+    limit(number, tokens=1_000)
+    end(ask(number), prompt=1_000, completion=0)
+    budget_settings.save(number, {"tokens": 2_000}, actor=alice)
+    end(ask(number), prompt=700, completion=0)
+    assert warned() == [100, 80]
 
 
 def test_it_warns_where_a_question_was_refused_though_some_is_left(number):
