@@ -49,9 +49,10 @@ async def _leave(message: Message, worker: Worker) -> None:
     open, and the journal's own end is near.
     """
     with suppress(OperationalError, InterfaceError):
+        await worker.database(erasing.forget_if_erased, message)
+    with suppress(OperationalError, InterfaceError):
         if message.tab:
             await worker.desk.leave(message)
-        await worker.database(erasing.forget_if_erased, message)
 
 
 async def _settle(message: Message, outcome: Outcome, worker: Worker) -> None:

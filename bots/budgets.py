@@ -190,9 +190,8 @@ class _Reserving:
     def _of_month(self, number_id: int) -> tuple[_Spent, _Spent]:
         if number_id not in self._months:
             month = months.month_of(self._now)
-            end, begins = months.next_month(month), months.midnight(month)
-            days = [number_id, statements.day(month), statements.day(end)]
-            [found] = statements.rows(_MONTH, [*days, number_id, statements.moment(begins)])
+            days = [statements.day(month), statements.day(months.next_month(month))]
+            [found] = statements.rows(_MONTH, [number_id, *days, number_id])
             tokens, cost, tokens_reserved, cost_reserved = map(int, found)
             of_month = (_Spent(tokens, tokens_reserved), _Spent(cost, cost_reserved))
             self._months[number_id] = of_month
@@ -206,12 +205,14 @@ class _Reserving:
         return self._days[person_id]
 
 
-# Each is one statement, so that what is settled meanwhile is in one of the two sums.
+# Each is one statement, so that what is settled meanwhile is in one of the two sums. What the last
+# month has still reserved takes room of this one until it is settled: of both indexes SQLite would
+# else take the wrong one, that of a number's whole month.
 _MONTH = """SELECT * FROM
     (SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0), COALESCE(SUM(cost), 0)
         FROM bots_ledgerday WHERE number_id = %s AND day >= %s AND day < %s) AS settled,
     (SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0), COALESCE(SUM(cost), 0)
-        FROM bots_ledgerentry WHERE number_id = %s AND state = 'reserved' AND at >= %s) AS reserved
+        FROM bots_ledgerentry WHERE number_id = %s AND state = 'reserved') AS reserved
 """
 _DAY = """SELECT
     COALESCE(SUM(CASE state WHEN 'reserved' THEN 0 ELSE prompt_tokens + completion_tokens END), 0),

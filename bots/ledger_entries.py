@@ -6,7 +6,7 @@ A page costs a page: it walks the index of number and time from where the reader
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -46,38 +46,59 @@ class View:
     newer: int | None = None
 
 
-def of_month(number: ServiceNumber, month: date) -> QuerySet[LedgerEntry]:
-    begins, ends = (months.midnight(day) for day in (month, months.next_month(month)))
-    return LedgerEntry.objects.filter(number=number, at__gte=begins, at__lt=ends)
+@dataclass(frozen=True)
+class Month:
+    """The entries of a number's month. Each look names two bounds of the time and no more: of
+    three, a database may walk from the wrong one.
+    """
+
+    number: ServiceNumber
+    first_day: date
+
+    def all(self) -> QuerySet[LedgerEntry]:
+        """The newest first, as from `below`."""
+        return self._between(at__gte=self._begins, at__lt=self._ends).order_by("-at", "-pk")
+
+    def below(self, place: LedgerEntry) -> QuerySet[LedgerEntry]:
+        older = self._between(at__gte=self._begins, at__lte=place.at)
+        return older.exclude(at=place.at, pk__gte=place.pk).order_by("-at", "-pk")
+
+    def above(self, place: LedgerEntry) -> QuerySet[LedgerEntry]:
+        """The oldest first."""
+        newer = self._between(at__gte=place.at, at__lt=self._ends)
+        return newer.exclude(at=place.at, pk__lte=place.pk).order_by("at", "pk")
+
+    def place(self, entry_id: int | None) -> LedgerEntry | None:
+        """The entry; None for one of another number or month."""
+        if entry_id is None:
+            return None
+        found = LedgerEntry.objects.filter(number=self.number, pk=entry_id).first()
+        return found if found and self._begins <= found.at < self._ends else None
+
+    @property
+    def _begins(self) -> datetime:
+        return months.midnight(self.first_day)
+
+    @property
+    def _ends(self) -> datetime:
+        return months.midnight(months.next_month(self.first_day))
+
+    def _between(self, **bounds: datetime) -> QuerySet[LedgerEntry]:
+        return LedgerEntry.objects.filter(number=self.number, **bounds).select_related("api_key")
 
 
-def look(entries: QuerySet[LedgerEntry], before: int | None, after: int | None) -> View:
-    """A place is the id of an entry; one that is not among these is none at all."""
-    entries = entries.select_related("api_key")
-    if after is not None and (place := entries.filter(pk=after).first()):
-        above = entries.filter(at__gte=place.at).exclude(at=place.at, pk__lte=place.pk)
-        found = list(above.order_by("at", "pk")[: PAGE + 1])
+def look(month: Month, before: int | None, after: int | None) -> View:
+    """The page below or above an entry, by its id; the top where there is no such entry."""
+    if upper := month.place(after):
+        found = list(month.above(upper)[: PAGE + 1])
         if len(found) > PAGE:
             page = found[:PAGE][::-1]
             return View(page, older=page[-1].pk, newer=page[0].pk)
-        return _top(entries)
-    if before is not None and (place := entries.filter(pk=before).first()):
-        found = list(_below(entries, place)[: PAGE + 1])
-        page = found[:PAGE]
-        older = page[-1].pk if len(found) > PAGE else None
-        return View(page, older=older, newer=page[0].pk if page else None)
-    return _top(entries)
-
-
-def _top(entries: QuerySet[LedgerEntry]) -> View:
-    found = list(entries.order_by("-at", "-pk")[: PAGE + 1])
+    lower = None if upper else month.place(before)
+    found = list((month.below(lower) if lower else month.all())[: PAGE + 1])
     page = found[:PAGE]
-    return View(page, older=page[-1].pk if len(found) > PAGE else None)
-
-
-def _below(entries: QuerySet[LedgerEntry], place: LedgerEntry) -> QuerySet[LedgerEntry]:
-    below = entries.filter(at__lte=place.at).exclude(at=place.at, pk__gte=place.pk)
-    return below.order_by("-at", "-pk")
+    older = page[-1].pk if len(found) > PAGE else None
+    return View(page, older=older, newer=page[0].pk if lower and page else None)
 
 
 # As a file ----------------------------------------------------------------------------------------
@@ -90,16 +111,15 @@ class _Echo:
         return line
 
 
-def lines(entries: QuerySet[LedgerEntry], currency: str) -> Iterator[str]:
-    """The entries as a CSV file, the newest first, read in chunks: no query stays open."""
+def lines(month: Month, currency: str) -> Iterator[str]:
+    """A CSV file, the newest entry first, read in chunks: no query stays open."""
     writer = csv.writer(_Echo())
     yield "\ufeff" + writer.writerow(COLUMNS)
-    entries = entries.select_related("api_key")
-    chunk = list(entries.order_by("-at", "-pk")[:CHUNK])
+    chunk = list(month.all()[:CHUNK])
     while chunk:
         for each in chunk:
             yield writer.writerow([_safe(cell) for cell in _row(each, currency)])
-        chunk = list(_below(entries, chunk[-1])[:CHUNK])
+        chunk = list(month.below(chunk[-1])[:CHUNK])
 
 
 def _row(entry: LedgerEntry, currency: str) -> list[Any]:

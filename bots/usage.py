@@ -141,7 +141,7 @@ _STANDING = """SELECT b.tokens, b.micros, settled.*, reserved.*
             COALESCE(SUM(CASE WHEN day = %s THEN prompt_tokens + completion_tokens ELSE 0 END), 0)
         FROM bots_ledgerday WHERE number_id = %s AND day >= %s) AS settled
     CROSS JOIN (SELECT COALESCE(SUM(prompt_tokens + completion_tokens), 0), COALESCE(SUM(cost), 0)
-        FROM bots_ledgerentry WHERE number_id = %s AND state = 'reserved' AND at >= %s) AS reserved
+        FROM bots_ledgerentry WHERE number_id = %s AND state = 'reserved') AS reserved
     LEFT JOIN bots_budget AS b ON b.number_id = %s"""
 
 
@@ -149,7 +149,7 @@ def standing(number_id: int) -> Standing:
     today = months.day_of(timezone.now())
     month = today.replace(day=1)
     values = [statements.day(today), number_id, statements.day(month)]
-    values += [number_id, statements.moment(months.midnight(month)), number_id]
+    values += [number_id, number_id]
     [[tokens, micros, *sums]] = statements.rows(_STANDING, values)
     spent, spent_cost, of_today, reserved, reserved_cost = map(int, sums)
     return Standing(

@@ -58,7 +58,7 @@ def usage(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
 @owner_only
 def entries(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
     month = _month(request)
-    of_month = ledger_entries.of_month(number, month)
+    of_month = ledger_entries.Month(number, month)
     view = ledger_entries.look(of_month, _place(request, "before"), _place(request, "after"))
     shown = {"number": number, "month": month, "view": view, "currency": settings.CURRENCY}
     return render(request, "bots/usage_entries.html", shown)
@@ -68,7 +68,7 @@ def entries(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
 @owner_only
 def export(request: HttpRequest, number: ServiceNumber) -> HttpResponse:
     month = _month(request)
-    of_month = ledger_entries.of_month(number, month)
+    of_month = ledger_entries.Month(number, month)
     content = ledger_entries.lines(of_month, settings.CURRENCY)
     response = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
     name = f"usage-{number.app_id}-{month:%Y-%m}.csv"

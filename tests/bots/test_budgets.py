@@ -1,15 +1,24 @@
 """Budgets: who may call, how long an answer he may have, who waits, and who is told."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
 import pytest
 from django.core import mail
 from django.utils import timezone
 
-from bots import budget_settings, budget_warnings, budgets, claims, ledger, quotas, settlement
+from bots import (
+    budget_settings,
+    budget_warnings,
+    budgets,
+    claims,
+    ledger,
+    months,
+    quotas,
+    settlement,
+)
 from bots.budgets import LEAST_ANSWER, UNLIMITED, decide
-from bots.models import Budget, LedgerEntry, Message, Price, Robot, Status
+from bots.models import Budget, LedgerDay, LedgerEntry, Message, Price, Robot, Status
 from bots.models.ledger import MICRO
 from bots.plans import Plan, Standing
 from bots.quotas import QuotaUsedUp, Whose
@@ -18,6 +27,7 @@ from portal import outbox
 from portal.models import Notice, OutboxEntry
 from tests import factories
 from tests.bots.at_work import answer_now
+from tests.bots.spending import spend
 from tests.bots.test_ledger import claimed, end
 
 pytestmark = pytest.mark.django_db
@@ -107,14 +117,20 @@ def test_what_has_no_price_takes_nothing_of_a_budget_in_money(number):
     assert ask(number).standing is Standing.GRANTED
 
 
-def test_what_was_spent_last_month_is_not_this_months(number, monkeypatch):
+def test_what_was_spent_last_month_is_not_this_months(number):
     limit(number, tokens=PROMPT + 100)
+    spend(
+        number, 10_000, at=months.midnight(months.month_of(timezone.now())) - timedelta(minutes=1)
+    )
+    assert ask(number).standing is Standing.GRANTED
+
+
+def test_a_call_belongs_to_the_month_in_which_it_began(number, monkeypatch):
     monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 10, 31, 23, 59, tzinfo=UTC))
     plan = ask(number)
     monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 11, 1, 0, 1, tzinfo=UTC))
-    assert ask(number).standing is Standing.GRANTED
     end(plan, prompt=10, completion=10)
-    assert plan.message.ledger.get().at.month == 10
+    assert LedgerDay.objects.get().day == date(2026, 10, 31)
 
 
 def test_another_numbers_spending_takes_nothing(number, charlies_number):

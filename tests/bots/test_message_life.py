@@ -491,6 +491,7 @@ class Life(RuleBasedStateMachine):
             if not self.book.unsettled():
                 return
             self.clock.advance(WAITS_AT_MOST + 1)
+            ledger.sweep()  # what others are not heard of for must not keep the budget for ever
             self.may = May({"nudged"})
             found = [pk for kind in (0, *TOGETHER) for pk, _number in take(kind, 200)]
             self.look()

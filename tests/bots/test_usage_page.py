@@ -103,7 +103,7 @@ def test_every_call_is_shown_with_its_figures(as_alice, number):
 def walked(number, page_size, monkeypatch) -> tuple[list[int], list[int]]:
     """All entries by following `older`, and back by following `newer`."""
     monkeypatch.setattr(ledger_entries, "PAGE", page_size)
-    of_month = ledger_entries.of_month(number, months.month_of(timezone.now()))
+    of_month = ledger_entries.Month(number, months.month_of(timezone.now()))
     down, up = [], []
     view = ledger_entries.look(of_month, None, None)
     down += [each.pk for each in view.entries]
