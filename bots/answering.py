@@ -11,13 +11,13 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext_noop
 
-from bots import budgets, erasing, faults, ledger, pool, safety, settlement
+from bots import budgets, erasing, faults, ledger, safety, settlement
 from bots.blocked import Finding
 from bots.journal import Writer
 from bots.line import Waiting
-from bots.models import ApiKey, KeyStatus, Message, Status
+from bots.models import ApiKey, KeyStatus, Message, Place, Status
 from bots.plans import Plan, Standing
-from bots.provider import CutShort, Endpoint, ProviderFault, Usage
+from bots.provider import CutShort, Endpoint, ProviderFault, Thought, Usage
 from bots.settlement import Outcome
 from bots.tabs import Call
 from bots.worker import Worker
@@ -144,18 +144,18 @@ async def _try_keys(plan: Plan, worker: Worker) -> Outcome:
     """The first key that answers; before the first token the next one takes over."""
     met: list[ProviderFault] = []
     for key, endpoint in plan.keys:
-        if wait := pool.seconds_to_wait(key):
-            met.append(ProviderFault(faults.RATE_LIMITED, None, "not asked", wait))
-            continue
         journal = Writer(plan.message.pk, plan.message.attempt)
         try:
             async with worker.desk.places.taken(key):
+                if (wait := worker.keys_lately.seconds_to_wait(key)) > 0:
+                    raise ProviderFault(faults.RATE_LIMITED, None, "not asked", wait)
                 outcome = await _stream(plan, (key, endpoint), journal, worker)
-            if key.status != KeyStatus.VALID or key.failures:
+            if _was_called(outcome) and worker.keys_lately.has_answered(key):
                 await _keep_verdict(worker, key, KeyStatus.VALID, ANSWERED)
             return outcome
         except ProviderFault as fault:
             if fault.key_status:
+                worker.keys_lately.has_failed(key, fault)
                 seen = (fault.key_status, fault.evidence, fault.retry_after)
                 await _keep_verdict(worker, key, *seen)
             if journal.text:
@@ -164,6 +164,11 @@ async def _try_keys(plan: Plan, worker: Worker) -> Outcome:
         finally:
             await journal.close()
     raise _most_hopeful(met)
+
+
+def _was_called(outcome: Outcome) -> bool:
+    """Not where its provider's moderation kept the question from the model."""
+    return outcome.finding is None or outcome.finding.place != Place.QUESTION
 
 
 def _most_hopeful(met: list[ProviderFault]) -> ProviderFault:
@@ -223,6 +228,8 @@ async def _receive(
                 call.usage = piece
             elif isinstance(piece, CutShort):
                 finish_reason = piece.reason
+            elif isinstance(piece, Thought):
+                call.thought.append(piece.text)
             else:
                 call.said.append(piece)
                 gate.put(piece)

@@ -12,6 +12,9 @@ from portal.models import ServiceNumber, User
 PRICES_AT_MOST = 100
 
 
+MONTHLY = {"tokens", "micros"}
+
+
 class TooManyPrices(Exception):
     """The number has prices for PRICES_AT_MOST models."""
 
@@ -31,7 +34,9 @@ def save(number: ServiceNumber, wanted: Mapping[str, int | None], *, actor: User
             name: [before[name], value] for name, value in wanted.items() if before[name] != value
         }
         if changes:
-            anew = {"warned_month": None, "warned_percent": 0}  # of another budget nobody was told
+            anew: dict[str, int | None] = {}
+            if MONTHLY & changes.keys():  # of another budget nobody was told
+                anew = {"warned_month": None, "warned_percent": 0}
             Budget.objects.update_or_create(number=number, defaults={**wanted, **anew})
             audit.record("budget.edit", actor=actor, number=number, changes=changes)
 

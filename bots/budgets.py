@@ -62,6 +62,7 @@ def reserve_all(may_call: Sequence[Plan], found: dict[int, Terms]) -> dict[str, 
     Whoever had no limits when his terms were read has none here either.
     """
     ledger.leave_behind([plan.message for plan in may_call])
+    _lock_limited([plan.message for plan in may_call if found[plan.message.number_id].is_limited])
     found = terms.locked(found)
     reserving = _Reserving()
     done = [reserving.reserve(plan, found[plan.message.number_id]) for plan in may_call]
@@ -71,6 +72,16 @@ def reserve_all(may_call: Sequence[Plan], found: dict[int, Terms]) -> dict[str, 
         claims.hand_back([(message.pk, message.attempt) for message in waiting], delay)
     ledger.open_all([_opening(plan, plan.message.tab) for plan in done if plan.message.tab])
     return {plan.message.pk: plan for plan in done}
+
+
+_MESSAGES = "SELECT id FROM bots_message WHERE {these} ORDER BY id {lock}"
+
+
+def _lock_limited(messages: Sequence[Message]) -> None:
+    """Before their budgets, as whoever settles does: some may have to be handed back."""
+    if messages:
+        these, ids = statements.among("id", [message.pk for message in messages])
+        statements.rows(_MESSAGES.format(these=these, lock=statements.locked()), ids)
 
 
 def _opening(plan: Plan, tab: Tab) -> ledger.Opening:
@@ -108,9 +119,9 @@ class _Limit:
             return -1
         return left // self.rate.output if self.rate.output else UNLIMITED
 
-    def is_spent(self, prompt: int) -> bool:
-        """There is no room for this prompt and a short answer, nor will there be."""
-        return self.room(prompt, ever=True) < LEAST_ANSWER
+    def is_spent(self) -> bool:
+        """There is no room for a short question and a short answer, nor will there be."""
+        return self.room(LEAST_ANSWER, ever=True) < LEAST_ANSWER
 
     def take(self, prompt: int, answer: int) -> None:
         self.spent.reserved += self.rate.cost(prompt, answer)
@@ -168,7 +179,7 @@ class _Reserving:
         if standing is Standing.GRANTED:
             for limit in limits:
                 limit.take(prompt, tab.most)
-        elif any(limit.is_months and limit.is_spent(prompt) for limit in limits):
+        elif any(limit.is_months and limit.is_spent() for limit in limits):
             month = months.month_of(self._now)
             budget_warnings.warn(plan.message.number_id, month, budget_warnings.SPENT)
         return standing

@@ -58,7 +58,12 @@ FAULTS = {
     CUT_OFF: Fault(_("The provider's answer was cut off or unreadable. Ask again."), 2),
     TOO_LARGE: Fault(_("The provider's answer was too large. Ask for less at a time.")),
     ATTEMPTS_USED_UP: Fault(_("Answering was interrupted too many times. Ask again.")),
-    BUDGET_USED_UP: Fault(_("The robot has used up its budget. Its owner can raise it.")),
+    BUDGET_USED_UP: Fault(
+        _(
+            "The budget is used up: the robot's for this month, or your share of it for today. The"
+            " robot's owner can raise it."
+        )
+    ),
     BLOCKED: Fault(_("The safety filter blocked the question or the answer.")),
     WITHHELD: Fault(_("The service number was suspended or closed, so the answer is withheld.")),
 }

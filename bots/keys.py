@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from bots import outbound
@@ -232,7 +232,9 @@ def begin_check(key_id: str) -> ApiKey | None:
 def take_overdue_checks() -> list[str]:
     """The keys that should be checked now, each nudged by one sweeper only."""
     now = timezone.now()
-    overdue = ApiKey.objects.bound().filter(check_due_at__lte=now)
+    # What an older release found failed has no time at which to be looked at again.
+    forgotten = Q(check_due_at=None) & ~Q(status__in=[KeyStatus.VALID, KeyStatus.PENDING])
+    overdue = ApiKey.objects.bound().filter(Q(check_due_at__lte=now) | forgotten)
     found = list(overdue.values_list("pk", "check_due_at"))
     return [pk for pk, due_at in found if _take(overdue.filter(pk=pk, check_due_at=due_at), now)]
 

@@ -220,8 +220,14 @@ _CALLS = [EntryState.USED, EntryState.CANCELLED, EntryState.FAILED, EntryState.U
 _SUMS = [*_CALLS, "prompt_tokens", "completion_tokens", "estimated_tokens", "cost"]
 _ADD_ROW = """INSERT INTO bots_ledgerday ({columns}) VALUES ({values})
     ON CONFLICT (number_id, day, model, channel) DO UPDATE SET """
+# Whatever providers claim and owners price, a day's cost stays a number that can be added to: one
+# that cannot would hold up whoever settles beside it.
+DAYS_COST_AT_MOST = 10**17
+_SUM = "bots_ledgerday.{name} + excluded.{name}"
+_UP_TO = "CASE WHEN {sum} > {most} THEN {most} ELSE {sum} END"
 _ADD = _filled(_ADD_ROW, [*_OF, *_SUMS]) + ", ".join(
-    f"{name} = bots_ledgerday.{name} + excluded.{name}" for name in _SUMS
+    f"{name} = " + _UP_TO.format(sum=_SUM.format(name=name), most=DAYS_COST_AT_MOST)
+    for name in _SUMS
 )
 
 
@@ -236,6 +242,10 @@ class Day(NamedTuple):
     @classmethod
     def of(cls, whose: Message | LedgerEntry, at: datetime, model: str) -> "Day":
         return cls(whose.number_id, months.day_of(at), model, whose.channel)
+
+
+def _capped(count: int) -> int:
+    return min(count, DAYS_COST_AT_MOST)
 
 
 class Days:
@@ -254,7 +264,7 @@ class Days:
 
     def save(self) -> None:
         rows = [
-            [day.number_id, statements.day(day.day), day.model, day.channel, *sums]
+            [day.number_id, statements.day(day.day), day.model, day.channel, *map(_capped, sums)]
             for day, sums in sorted(self._sums.items())
         ]
         if rows:

@@ -29,9 +29,18 @@ from bots.provider_faults import (
     said,
     scrub,
 )
-from bots.provider_replies import Reply, Usage, model_names
+from bots.provider_replies import Reply, Thought, Usage, model_names
 
-__all__ = ["CutShort", "Endpoint", "Provider", "ProviderFault", "Sampling", "Usage", "Verdict"]
+__all__ = [
+    "CutShort",
+    "Endpoint",
+    "Provider",
+    "ProviderFault",
+    "Sampling",
+    "Thought",
+    "Usage",
+    "Verdict",
+]
 
 PROBE_SECONDS = 20.0
 # For one token of a model that is listed: what takes longer is slow, and says nothing of the key.
@@ -123,7 +132,7 @@ class Provider:
         *,
         request_id: str,
         sampling: Sampling = Sampling(),
-    ) -> AsyncGenerator[str | CutShort | Usage, None]:
+    ) -> AsyncGenerator[str | Thought | CutShort | Usage, None]:
         """One streaming chat completion: its text in pieces, then its usage if that was told.
 
         Ends normally only where the provider said that it finished; raises ProviderFault for
@@ -141,7 +150,10 @@ class Provider:
                     event = await anext(events, _END)
                 if event is _END:
                     break
-                if text := reply.take(event):
+                text = reply.take(event)
+                if reply.thought:
+                    yield Thought(reply.thought)
+                if text:
                     yield text
             reply.check_finished(events.response.headers.get("content-type", ""))
         except TROUBLE as trouble:

@@ -11,6 +11,8 @@ from bots.provider_faults import NO_FINISH, AnswerTooLongError, UnreadableReplyE
 
 TOKENS_AT_MOST = 1_000_000_000  # a count beyond this is a provider's bug, and no database's integer
 MODELS_AT_MOST = 2000
+# What providers call what their models think aloud.
+THOUGHTS = frozenset({"reasoning_content", "reasoning", "reasoning_text", "thinking"})
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,13 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+
+
+@dataclass(frozen=True)
+class Thought:
+    """What the model said to itself on the way to its answer."""
+
+    text: str
 
 
 class Reply:
@@ -34,6 +43,7 @@ class Reply:
         self.is_finished = False
         self.finish_reason = ""
         self.usage: Usage | None = None
+        self.thought = ""  # in the event that was taken last
 
     @property
     def has_spoken(self) -> bool:
@@ -49,6 +59,7 @@ class Reply:
         """The text that the event adds. Raises UnreadableReplyError and AnswerTooLongError."""
         if not isinstance(event, dict):
             raise UnreadableReplyError("the stream holds an event that is no object")
+        self.thought = ""
         self.usage = _usage(event.get("usage")) or self.usage
         choices = event.get("choices")
         if not choices or self.is_finished:
@@ -58,6 +69,7 @@ class Reply:
         self.is_finished = bool(self.finish_reason)
         # A model that thinks aloud, in whatever field, has begun; one that names its role has not.
         self._has_begun |= any(value for name, value in delta.items() if name != "role")
+        self.thought = _thought(delta)
         return self._text(delta.get("content") or delta.get("refusal") or "")
 
     def _text(self, content: object) -> str:
@@ -74,6 +86,12 @@ class Reply:
         """Raises UnreadableReplyError; the media type tells a page from a stream that broke."""
         if not self.is_finished:
             raise UnreadableReplyError(f"{NO_FINISH}: {media_type[:60]}")
+
+
+def _thought(delta: dict[str, Any]) -> str:
+    """Some name it twice, for two kinds of clients."""
+    thoughts = [value for name, value in delta.items() if name in THOUGHTS]
+    return max((each for each in thoughts if isinstance(each, str)), key=len, default="")
 
 
 def _first_choice(choices: object) -> tuple[dict[str, Any], dict[str, Any]]:

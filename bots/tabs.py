@@ -38,11 +38,14 @@ class Figures(NamedTuple):
 
 @dataclass
 class Call:
-    """One upstream call, as far as it has come; `said` grows while the answer does."""
+    """One upstream call, as far as it has come: `said` grows while the answer does, `thought` while
+    the model thinks aloud, which is charged and not shown.
+    """
 
     key_id: str
     model: str
     said: list[str] = field(default_factory=list)
+    thought: list[str] = field(default_factory=list)
     usage: Usage | None = None
     fault: ProviderFault | None = None
 
@@ -75,6 +78,6 @@ class Tab:
             return Figures(call.usage.prompt_tokens, call.usage.completion_tokens, False)
         if call.was_refused:
             return Figures(0, 0, False)
-        text = "".join(call.said)
+        text = "".join([*call.thought, *call.said])
         answered = context.estimate_tokens(text) if text else 0
         return Figures(self.prompt, min(answered, self.most), True)

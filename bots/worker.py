@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils import timezone
 
-from bots import claims, keys, ledger, presence, settlement, suspects
+from bots import claims, keys, ledger, pool, presence, settlement, suspects
 from bots.desk import Desk
 from bots.line import Waiting
 from bots.models import Message
@@ -57,6 +57,7 @@ class Worker:
         self._loop.set_default_executor(ThreadPoolExecutor(RESOLVER_THREADS))
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="database")
         self._attempt = attempt
+        self.keys_lately = pool.Lately()
         self._timers: list[asyncio.Task[None]] = []
         self._work: set[asyncio.Task[None]] = set()
         self._presence: Presence | None = None

@@ -116,6 +116,9 @@ WORDS = {
     ),
 }
 
+# What a later release has told.
+UNKNOWN = Words(_("News of “%(name)s”"), _("See its overview."))
+
 InWords = Callable[[str], str]
 _in_words: dict[str, InWords] = {}
 
@@ -247,7 +250,7 @@ class Told:
 
 
 def told(notice: Notice) -> Told:
-    words = WORDS[notice.kind]
+    words = WORDS.get(notice.kind, UNKNOWN)
     sentence = str(words.subject) % {"name": notice.number.name}
     reason = reason_of(notice.kind, notice.reason)
     link = reverse(words.page, args=[notice.number.app_id])

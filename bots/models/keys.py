@@ -149,7 +149,8 @@ class ApiKey(models.Model):
     def take_verdict(self, status: str, evidence: str, retry_after: float | None = None) -> None:
         """Keep what an answer showed; `evidence` never holds the key, `retry_after` is in seconds.
 
-        A check knows better: one that its owner waits for, and one that has come meanwhile.
+        A check knows better: one that its owner waits for, and one that has come meanwhile. This
+        instance stays as it was read: what it is the fence of, another answer's may be as well.
         """
         known = ApiKey.objects.filter(checked_at=self.checked_at)
         with transaction.atomic():
@@ -162,7 +163,6 @@ class ApiKey(models.Model):
                 row.save(update_fields=["failures"])
                 return
             row.keep(status, evidence)
-        self._become(row)
 
     def end_check(
         self,
@@ -196,22 +196,29 @@ class ApiKey(models.Model):
     def fail(self, status: str, retry_after: float | None, patience: int = PATIENCE) -> bool:
         """Count a failure, and rest after it; whether this says something of the key by now.
 
-        What fails during its rest was asked for want of others: it makes the rest no longer.
+        What fails during its rest was asked for want of others: it makes the rest no longer. But
+        how long one that is too fast wants to be left alone, only its provider knows.
         """
         now = timezone.now()
-        if not self.is_resting(now):
+        rests = self.is_resting(now)
+        if not rests:
             self.failures += 1
         if status in SOFT and self.failures < patience:
             return False
-        if not self.is_resting(now):
+        if not rests or status == KeyStatus.RATE_LIMITED:
             seconds = rest_seconds(status, self.failures, retry_after)
             self.rests_until = now + timedelta(seconds=seconds)
         return True
 
     def keep(self, status: str, evidence: str) -> None:
-        """The verdict, what it means for the checks to come, and its place in the history."""
+        """The verdict, what it means for the checks to come, and its place in the history.
+
+        Where all was well and is, nothing else is outdated by it.
+        """
         was, is_first = self.status, self.checked_at is None
-        self.status, self.checked_at = status, timezone.now()
+        self.status = status
+        if self.checked_at is None or (was, status) != (KeyStatus.VALID, KeyStatus.VALID):
+            self.checked_at = timezone.now()
         if status == KeyStatus.VALID:
             self.rests_until = None
         self.check_due_at = self.rests_until
@@ -226,6 +233,9 @@ class ApiKey(models.Model):
         """Once for each change; not of what he asked for and sees, nor of the simulator."""
         telling = as_told(self.status)
         if telling is None or telling == self.told:
+            return
+        # A check that succeeds while answers fail again and again: one of those has to succeed.
+        if not telling and self.failures > PATIENCE:
             return
         self.told = telling
         if self.is_sandbox or (is_watching and (is_first or not telling)):

@@ -15,6 +15,7 @@ SLOW_SECONDS = 0.2
 BRISK_SECONDS = 0.3
 PIECES = 5  # of a repeated question, at most
 DRIP_SECONDS = 0.05
+THOUGHTS, THOUGHT_SECONDS = 20, 0.1
 HANG_SECONDS = 600
 WAIT_SECONDS_AT_MOST = 600.0
 TIMES_AT_MOST = 10_000
@@ -83,6 +84,18 @@ def refusing_field(name: str, message: str) -> Act:
             await call.give(["ok"])
 
     return act
+
+
+async def ponder(call: Call) -> None:
+    """Thinks aloud for a while, in pieces, and then says one."""
+    call.start_stream()
+    for _thought in range(THOUGHTS):
+        call.send_event(shapes.chunk(call.asked, {"reasoning_content": "Let me think. "}))
+        await call.pause(THOUGHT_SECONDS)
+    call.send_event(shapes.chunk(call.asked, {"content": "ok"}))
+    call.send_event(shapes.chunk(call.asked, {}, finish="stop"))
+    call.send_event("[DONE]")
+    call.end_stream()
 
 
 # Troubles ---------------------------------------------------------------------------------------
@@ -230,6 +243,9 @@ BEHAVIOURS = {
     ),
     "no-usage": Behaviour(
         giving("ok", usage=False), gettext_noop("Answers without saying what it cost.")
+    ),
+    "ponder": Behaviour(
+        ponder, gettext_noop("Thinks aloud for two seconds, then answers “ok” without its cost.")
     ),
     "nul": Behaviour(
         giving("a\0b", "\ud83d", "\ude00c"),

@@ -107,10 +107,11 @@ USAGE: dict[str, Any] = {
     "operation_id": "readUsage",
     "summary": _("Read what the calls of a month have used"),
     "description": _(
-        "Every call of a provider is counted once: also one that failed, was stopped, or failed"
+        "Every call for an answer is counted once: also one that failed, was stopped, or failed"
         " over to the next key. A call belongs to the day and month (UTC) in which it began. Where"
         " the provider told no usage, or a call was cut short, its tokens are estimated. `cost` is"
-        " exact, at the prices of the time of each call. Days without a call are left out."
+        " exact, at the prices of the time of each call. Days without a call are left out. Checks"
+        " of API keys, of one token each, and a provider's moderation are not counted."
     ),
     "parameters": [UsageQuerySerializer],
     "responses": {

@@ -6,7 +6,7 @@ from django.urls import reverse
 from bots import blocked, erasing, faults, journal, safety, safety_own, settlement
 from bots.following import Follower, Place, Reset
 from bots.line import Waiting
-from bots.models import BlockedAnswer, Message, Robot, Status
+from bots.models import ApiKey, BlockedAnswer, KeyStatus, Message, Robot, Status
 from portal.hold import in_thread
 from tests import factories
 from tests.bots import talking
@@ -138,6 +138,15 @@ def test_a_question_that_the_provider_flags_is_not_answered(number, upstream, wo
     assert fate(answer(worker, factories.message(number, "please flag-me"))) == BLOCKED
     assert why() == ("question", "provider", "harassment", "")
     assert (upstream.calls()["total"], upstream.calls()["moderations"]) == (0, 1)
+
+
+def test_a_question_that_its_moderation_keeps_back_says_nothing_of_the_key(
+    number, upstream, worker
+):
+    factories.key(number, upstream.url, status=KeyStatus.OUT_OF_QUOTA)
+    block(number, moderated=True)
+    answer(worker, factories.message(number, "please flag-me"))
+    assert ApiKey.objects.get().status == KeyStatus.OUT_OF_QUOTA
 
 
 def test_an_answer_that_the_provider_flags_is_withdrawn(number, upstream, worker, monkeypatch):

@@ -224,6 +224,21 @@ def test_the_owner_reads_of_it_and_gets_a_mail(number):
     assert "/usage/" in mail.outbox[1].body
 
 
+def test_a_question_that_is_too_long_for_the_rest_is_no_end_of_the_budget(number):
+    limit(number, tokens=2_000)
+    message = factories.message(number, "问" * 3_000)
+    [plan] = budgets.plan_all([claims.claim(message.pk, "w")])
+    assert (plan.standing, warned()) == (Standing.REFUSED, [])
+
+
+def test_of_another_cap_of_persons_he_is_not_told_anew(number, alice):
+    limit(number, tokens=1_000)
+    end(ask(number), prompt=850, completion=0)
+    budget_settings.save(number, {"tokens": 1_000, "person_asks": 5}, actor=alice)
+    end(ask(number), prompt=10, completion=0)
+    assert warned() == [80]
+
+
 def test_of_a_raised_budget_he_is_told_anew(number, alice):
     limit(number, tokens=1_000)
     end(ask(number), prompt=1_000, completion=0)

@@ -42,7 +42,7 @@ def test_it_leaves_out_the_oldest_turns_whole(number):
 
 def shown(number, text: str, room: int) -> list[str]:
     """What a question is sent with where there is so much room for the earlier turns."""
-    fixed = context._size([turn("system", "Be brief."), turn("user", text)])
+    fixed = context.size([turn("system", "Be brief."), turn("user", text)])
     number.robot.context_tokens = fixed + room
     turns = context.build(number.robot, factories.message(number, text))
     return [each["content"] for each in turns]
@@ -50,7 +50,7 @@ def shown(number, text: str, room: int) -> list[str]:
 
 def test_a_turn_is_there_whole_or_not_at_all(number):
     answered(number, "Two?", "2 " * 40)
-    whole = context._size([turn("user", "Two?"), turn("assistant", "2 " * 40)])
+    whole = context.size([turn("user", "Two?"), turn("assistant", "2 " * 40)])
     assert shown(number, "Three?", whole - 1) == ["Be brief.", "Three?"]
     assert shown(number, "Four?", whole) == ["Be brief.", "Two?", "2 " * 40, "Four?"]
 
@@ -66,7 +66,7 @@ def test_of_a_chinese_conversation_the_newest_turns_stay(number):
     for nth in "一二三":
         answered(number, f"第{nth}个问题是什么？", f"第{nth}个回答。")
     turns = [turn("user", "第三个问题是什么？"), turn("assistant", "第三个回答。")]
-    room = 2 * context._size(turns)
+    room = 2 * context.size(turns)
     assert shown(number, "还有呢？", room)[1:-1] == [
         "第二个问题是什么？",
         "第二个回答。",

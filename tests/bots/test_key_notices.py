@@ -113,6 +113,17 @@ def test_the_simulators_tricks_are_not_told(number):
     assert kinds() == []
 
 
+def test_a_provider_that_only_answers_checks_is_soon_no_news_any_more(main, spare):
+    for _cycle in range(6):
+        ApiKey.objects.filter(label="Main").update(rests_until=None)
+        show(KeyStatus.OUT_OF_QUOTA)
+        keys.begin_check(main.pk).end_check(KeyStatus.VALID, "HTTP 200")
+        deliver()
+    assert len(kinds()) == 7
+    show(KeyStatus.VALID, "answered")
+    assert kinds()[-1] == "key_back"
+
+
 def test_a_removed_key_interests_nobody(number, main):
     ApiKey.objects.get().take_verdict(KeyStatus.INVALID, "HTTP 401")
     keys.remove(main, actor=None)

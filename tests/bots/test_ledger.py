@@ -1,5 +1,6 @@
 """The ledger: each upstream call is charged once, whatever ends it, with what the provider told."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -124,6 +125,36 @@ def test_a_stop_is_charged_with_what_was_said_until_then(number, upstream, worke
     [(state, prompt, _completion, is_estimated)] = figures()
     assert (state, is_estimated) == ("cancelled", True)
     assert prompt > 0
+
+
+def test_a_stop_is_charged_with_what_was_thought_until_then(number, upstream, worker):
+    factories.key(number, upstream.url)
+    use_model(number, "ponder")
+    message = factories.message(number)
+    worker.tell([Waiting(message.pk, number.pk)])
+    wait_for(lambda: upstream.calls()["in_flight"])
+    time.sleep(0.5)
+    settlement.cancel(Message.objects.get())
+    wait_for(lambda: not worker.desk.attempts())
+    [(state, _prompt, completion, is_estimated)] = figures()
+    assert (state, is_estimated, Message.objects.get().answer) == ("cancelled", True, "")
+    assert completion >= 4  # a thought takes three or four
+
+
+def test_what_was_thought_is_charged_where_no_usage_was_told(number, upstream, worker):
+    factories.key(number, upstream.url)
+    use_model(number, "ponder")
+    answer_now(worker, factories.message(number).pk)
+    [(state, _prompt, completion, is_estimated)] = figures()
+    assert (state, is_estimated, Message.objects.get().answer) == ("used", True, "ok")
+    assert completion > 20 * 3
+
+
+def test_a_days_cost_stays_a_number_that_can_be_added_to(number, key):
+    Price.objects.create(number=number, model="echo", input=10**12, output=10**12)
+    for _call in range(3):
+        end(claimed(number), prompt=10**9, completion=10**9)
+    assert LedgerDay.objects.get().cost == ledger.DAYS_COST_AT_MOST
 
 
 def test_a_worker_that_stops_charges_what_it_gives_back(number, upstream, worker):

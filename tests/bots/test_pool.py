@@ -1,15 +1,17 @@
 """Whose turn it is among a number's keys, and what becomes of one that fails."""
 
 import random
+import time
 from collections import Counter
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from bots import pool
+from bots import claims, keys, plans, pool
 from bots.models import ApiKey, KeyStatus
 from bots.models.key_status import rest_seconds
+from bots.provider_faults import ProviderFault
 from tests import factories
 
 URL = "https://api.example.org/v1"
@@ -146,9 +148,32 @@ def test_what_fails_during_its_rest_rests_no_longer_for_it(number):
 
 def test_what_fails_after_its_rest_rests_twice_as_long(number):
     factories.key(number, URL).take_verdict(KeyStatus.OUT_OF_QUOTA, "HTTP 429")
-    key = rested(ApiKey.objects.get())
-    key.take_verdict(KeyStatus.OUT_OF_QUOTA, "HTTP 429")
+    rested(ApiKey.objects.get()).take_verdict(KeyStatus.OUT_OF_QUOTA, "HTTP 429")
+    key = ApiKey.objects.get()
     assert 119 < (key.rests_until - timezone.now()).total_seconds() <= 120
+
+
+def test_how_long_it_wants_to_be_left_alone_only_its_provider_knows(number):
+    factories.key(number, URL).take_verdict(KeyStatus.OUT_OF_QUOTA, "HTTP 429")
+    ApiKey.objects.get().take_verdict(KeyStatus.RATE_LIMITED, "HTTP 429", 1.0)
+    assert pool.seconds_to_wait(ApiKey.objects.get()) <= 1
+
+
+def test_what_an_answer_shows_that_began_before_is_old_also_in_its_batch(number):
+    factories.key(number, URL)
+    asked = [factories.message(number, open_id=f"person-{index}").pk for index in range(2)]
+    plans_made = plans.make_all(claims.claim_all(asked, "w"))
+    fails, ends_well = (plan.keys[0][0] for plan in plans_made)
+    fails.take_verdict(KeyStatus.OUT_OF_QUOTA, "HTTP 429")
+    ends_well.take_verdict(KeyStatus.VALID, "answered")
+    assert ApiKey.objects.get().status == KeyStatus.OUT_OF_QUOTA
+
+
+def test_an_answer_of_a_key_that_worked_all_along_outdates_nobody(number):
+    key = factories.key(number, URL, checked_at=timezone.now())
+    key.take_verdict(KeyStatus.VALID, "answered")
+    key.take_verdict(KeyStatus.INVALID, "HTTP 401")
+    assert ApiKey.objects.get().status == KeyStatus.INVALID
 
 
 def test_an_answer_ends_the_rest_and_the_check_to_come(number):
@@ -171,3 +196,42 @@ def test_a_busy_key_is_looked_at_only_where_nobody_asks_it(number):
     factories.key(number, URL).take_verdict(KeyStatus.RATE_LIMITED, "HTTP 429", 5.0)
     key = ApiKey.objects.get()
     assert key.check_due_at - key.rests_until == timedelta(minutes=1)
+
+
+def test_what_an_older_release_found_failed_is_looked_at_again(number):
+    failed = factories.key(number, URL, status=KeyStatus.INVALID)
+    factories.key(number, URL, "sk-fine-1234567890")
+    assert keys.take_overdue_checks() == [failed.pk]
+    assert keys.take_overdue_checks() == []
+
+
+# What a process has seen lately -----------------------------------------------------------------
+
+
+def fault(status: str, retry_after: float | None = None) -> ProviderFault:
+    return ProviderFault(71005, status, "", retry_after)
+
+
+def test_an_answer_is_news_only_of_a_key_that_had_failed():
+    lately = pool.Lately()
+    fine, _url, _clear = bound()
+    assert lately.has_answered(fine) is False
+    lately.has_failed(fine, fault(KeyStatus.TROUBLE))
+    assert lately.has_answered(fine) is True
+    assert lately.has_answered(fine) is False
+
+
+@pytest.mark.parametrize("fields", [{"status": KeyStatus.TROUBLE}, {"failures": 1}])
+def test_an_answer_of_a_key_that_was_read_as_failed_is_news(fields):
+    key, _url, _clear = bound(**fields)
+    assert pool.Lately().has_answered(key) is True
+
+
+def test_what_its_provider_told_one_answer_holds_for_all():
+    lately = pool.Lately()
+    key, _url, _clear = bound()
+    lately.has_failed(key, fault(KeyStatus.RATE_LIMITED, 60.0))
+    assert 59 < lately.seconds_to_wait(key) <= 60
+    lately.has_failed(key, fault(KeyStatus.RATE_LIMITED, 0.001))
+    time.sleep(0.002)
+    assert lately.seconds_to_wait(key) == 0

@@ -87,8 +87,9 @@ class Load:
         [plan] = plans.make_all([self._message])
         [(key, _endpoint)] = plan.keys
         statuses = {KeyStatus.VALID: KeyStatus.RATE_LIMITED}
-        key.take_verdict(statuses.get(key.status, KeyStatus.VALID), "HTTP 200")
-        self._expect("an answer's verdict", pk=key.pk, checked_at=key.checked_at)
+        status = statuses.get(key.status, KeyStatus.VALID)
+        key.take_verdict(status, "HTTP 200")
+        self._expect("an answer's verdict", pk=key.pk, status=status)
 
     def check(self) -> None:
         begun = keys.begin_check(random.choice(self._judged))

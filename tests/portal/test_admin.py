@@ -22,12 +22,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from bots import followers, news, settlement
-from bots.models import Conversation, Message
+from bots.models import Budget, Conversation, Message, Price
 from ddio_api import admin as call_admin
 from ddio_api.models import Call, Gap
 from portal import audit, outbox
 from portal.models import AppSecret, AuditEntry, Notice, OutboxEntry, ServiceNumber, State, User
 from tests import factories
+from tests.bots.spending import spend
 
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 API_KEY = "sk-canary-of-the-provider-7777-wxyz"
@@ -85,6 +86,9 @@ def canaries(alice: User, number: ServiceNumber) -> list[str]:
     Notice.objects.create(user=alice, number=number, kind="approve", at=timezone.now())
     outbox.add("test.topic")
     factories.call(number)
+    spend(number)
+    Price.objects.create(number=number, model="echo", input=1, output=1)
+    Budget.objects.create(number=number, tokens=1_000)
     Gap.objects.create(began=timezone.now(), ended=timezone.now(), calls=1)
     sealed = [each.data[name] for each, name in ((totp, "secret"), (codes, "seed"))]
     hashes = [alice.password, secret.row.digest, key.sealed, key.mask]
