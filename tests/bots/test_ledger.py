@@ -1,5 +1,6 @@
 """The ledger: each upstream call is charged once, whatever ends it, with what the provider told."""
 
+import asyncio
 import time
 from datetime import timedelta
 
@@ -259,6 +260,40 @@ def test_an_attempt_that_never_began_leaves_nothing(number, key):
     plan = claimed(number)
     ledger.leave_all([plan.message])
     assert not LedgerEntry.objects.exists()
+
+
+def test_what_was_claimed_and_never_begun_costs_nothing(number, key, worker):
+    plan = claimed(number, worker.name)
+    worker.desk._unbegun.append(plan.message)
+    worker.run(worker.desk.leave_unbegun())
+    assert not LedgerEntry.objects.exists()
+
+
+def test_those_that_leave_together_are_charged_together(number, key, worker, monkeypatch):
+    batches = []
+    leave_all = ledger.leave_all
+    monkeypatch.setattr(
+        ledger, "leave_all", lambda left: (batches.append(len(left)), leave_all(left))
+    )
+    plans = [claimed(number, open_id=f"p{each}") for each in range(5)]
+
+    async def leave() -> None:
+        await asyncio.gather(*(worker.desk.leave(plan.message) for plan in plans))
+
+    worker.run(leave())
+    assert batches == [5]
+
+
+def test_a_call_that_several_keys_fail_at_is_charged_key_by_key(number, upstream, worker):
+    for priority in range(3):
+        factories.key(number, upstream.url, f"sk-busy-{priority}", priority=priority)
+    answer_now(worker, factories.message(number).pk)
+    assert [(each.call, each.state) for each in LedgerEntry.objects.order_by("call")] == [
+        (1, "failed"),
+        (2, "failed"),
+        (3, "failed"),
+    ]
+    assert LedgerDay.objects.get().failed == upstream.calls()["total"] == 3
 
 
 def test_the_days_add_up_to_the_entries(number, key):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx2
 import psutil
@@ -19,6 +19,7 @@ from bots.simulator.behaviours import BEHAVIOURS, FAMILIES, catalogue
 from bots.simulator.ledger import Counts, Ledger
 from portal import parts
 from portal.environment import BASE_DIR
+from tests.bots.at_work import wait_for
 from tests.upstream import Upstream, running_upstream
 
 KEY = {"Authorization": "Bearer sk-good-1234567890"}
@@ -277,6 +278,31 @@ def test_it_counts_who_left_early(upstream):
     while upstream.calls()["in_flight"] and time.monotonic() < deadline:
         time.sleep(0.01)
     assert upstream.calls()["aborted"] == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_it_counts_tokens_as_it_tells_them(upstream, streamed):
+    ask(upstream, "echo", stream=streamed)
+    tokens = upstream.calls()["tokens"]
+    assert (tokens["prompt"], tokens["completion"], tokens["aborted"]) == (6, 4, 0)
+
+
+@pytest.mark.parametrize("model", ["429", "500", "html", "reset"])
+def test_what_it_refuses_uses_no_tokens(upstream, model):
+    with suppress(httpx2.HTTPError):
+        ask(upstream, model)
+    assert set(upstream.calls()["tokens"].values()) == {0}
+
+
+def test_it_counts_the_tokens_of_those_who_left_early_once_more(upstream):
+    with pytest.raises(httpx2.TimeoutException):
+        ask(upstream, "stall", stream=True, timeout=httpx2.Timeout(5.0, read=0.1))
+    wait_for(lambda: upstream.calls()["aborted"])
+    assert upstream.calls()["tokens"] == {"prompt": 6, "completion": 1, "aborted": 7}
+
+
+def test_a_key_may_always_be_too_fast(upstream):
+    assert ask(upstream, "echo", headers={"Authorization": "Bearer sk-busy-1"}).status_code == 429
 
 
 def test_it_counts_the_most_at_once(upstream):
