@@ -56,8 +56,9 @@ class Call:
 @dataclass
 class Tab:
     """`prompt` are the tokens of the attempt's turns, estimated; `most` those that its answer may
-    have. `at` is the time of its reservation, which decides its day and its month. `is_limited`
-    where the number has a budget.
+    have, or, unless it `is_capped`, probably has: then the provider is told no limit. `at` is the
+    time of its reservation, which decides its day and its month. `is_limited` where the number has
+    a budget.
     """
 
     at: datetime
@@ -66,6 +67,7 @@ class Tab:
     rates: dict[str, Rate] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     is_limited: bool = False
+    is_capped: bool = False
 
     def begin(self, key_id: str, model: str, said: Sequence[str]) -> Call:
         """Note a call that is made now."""
@@ -84,4 +86,4 @@ class Tab:
             return Figures(0, 0, False)
         text = "".join(call.said)
         answered = context.estimate_tokens(text) if text else 0
-        return Figures(self.prompt, min(answered, self.most), True)
+        return Figures(self.prompt, min(answered, self.most) if self.is_capped else answered, True)

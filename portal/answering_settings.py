@@ -1,9 +1,10 @@
-"""Settings of answering: how many at once, how long each step may take, how long the queue may be.
+"""Settings of answering: how many at once, how long each step may take, how long the queue may be,
+what it costs.
 
 The rules are in docs/decisions/0002; `.env.example` says what each is for.
 """
 
-from portal.environment import integer, seconds
+from portal.environment import env, integer, seconds
 
 WORKER_CONCURRENCY = integer("WORKER_CONCURRENCY", 600, at_least=1)
 ANSWERS_PER_NUMBER = integer("ANSWERS_PER_NUMBER", 500, at_least=1)
@@ -19,5 +20,6 @@ FIRST_TOKEN_SECONDS = seconds("FIRST_TOKEN_SECONDS", 60, at_least=0.1)
 BETWEEN_TOKENS_SECONDS = seconds("BETWEEN_TOKENS_SECONDS", 30, at_least=0.1)
 ANSWER_SECONDS = seconds("ANSWER_SECONDS", 300, at_least=1)
 ANSWER_CHARACTERS_AT_MOST = integer("ANSWER_CHARACTERS_AT_MOST", 200_000, at_least=100)
+CURRENCY = env.str("CURRENCY", default="") or "USD"  # of prices; it is shown and nothing else
 BUDGETED_ANSWER_TOKENS = integer("BUDGETED_ANSWER_TOKENS", 2_000, at_least=1)
 QUEUE_SECONDS_AT_MOST = seconds("QUEUE_SECONDS_AT_MOST", 120, at_least=1)
