@@ -157,6 +157,7 @@ class _Reserving:
             most=plan.sampling.max_tokens or settings.BUDGETED_ANSWER_TOKENS,
             rates=of_number.rates,
             is_limited=of_number.is_limited,
+            is_capped=of_number.is_limited or plan.sampling.max_tokens is not None,
         )
         if of_number.is_limited:
             standing = self._fit(plan, of_number, tab)

@@ -58,8 +58,9 @@ class Call:
 @dataclass
 class Tab:
     """`prompt` are the tokens of the attempt's turns, estimated; `most` those that its answer may
-    have. `at` is the time of its reservation, which decides its day and its month. `is_limited`
-    where the number has a budget.
+    have, or, unless it `is_capped`, probably has: then the provider is told no limit. `at` is the
+    time of its reservation, which decides its day and its month. `is_limited` where the number has
+    a budget.
     """
 
     at: datetime
@@ -68,6 +69,7 @@ class Tab:
     rates: dict[str, Rate] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     is_limited: bool = False
+    is_capped: bool = False
 
     def rate(self, model: str) -> Rate:
         return self.rates.get(model, FREE)
@@ -80,4 +82,4 @@ class Tab:
             return Figures(0, 0, False)
         text = "".join([*call.thought, *call.said])
         answered = context.estimate_tokens(text) if text else 0
-        return Figures(self.prompt, min(answered, self.most), True)
+        return Figures(self.prompt, min(answered, self.most) if self.is_capped else answered, True)

@@ -1,4 +1,5 @@
-"""Settings of answering: how many at once, how long each step may take, how long the queue may be.
+"""Settings of answering: how many at once, how long each step may take, how long the queue may be,
+what it costs.
 
 The rules are in docs/decisions/0002; `.env.example` says what each is for.
 """
@@ -19,6 +20,7 @@ FIRST_TOKEN_SECONDS = seconds("FIRST_TOKEN_SECONDS", 60, at_least=0.1)
 BETWEEN_TOKENS_SECONDS = seconds("BETWEEN_TOKENS_SECONDS", 30, at_least=0.1)
 ANSWER_SECONDS = seconds("ANSWER_SECONDS", 300, at_least=1)
 ANSWER_CHARACTERS_AT_MOST = integer("ANSWER_CHARACTERS_AT_MOST", 200_000, at_least=100)
+CURRENCY = env.str("CURRENCY", default="") or "USD"  # of prices; it is shown and nothing else
 BUDGETED_ANSWER_TOKENS = integer("BUDGETED_ANSWER_TOKENS", 2_000, at_least=1)
 QUEUE_SECONDS_AT_MOST = seconds("QUEUE_SECONDS_AT_MOST", 120, at_least=1)
 

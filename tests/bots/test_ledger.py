@@ -175,6 +175,14 @@ def _at_once(close):
     return lambda _grace: close(0.01)
 
 
+@pytest.mark.parametrize(("most", "charged"), [(None, 2_501), (50, 50)])
+def test_an_estimate_is_no_more_than_the_provider_was_asked_for(number, key, most, charged):
+    Robot.objects.update(answer_tokens=most)
+    plan = claimed(number)
+    call = plan.message.tab.begin(key.pk, "echo", ["word "] * 2_000)
+    assert plan.message.tab.figures(call).completion == charged
+
+
 # Reserving and settling ---------------------------------------------------------------------------
 
 
