@@ -229,3 +229,4 @@ def worker(transactional_db: None) -> Iterator[Worker]:
     running.start()
     yield running
     running.stop()
+    running._database.shutdown()  # what it still writes must not come into the next test

@@ -42,6 +42,7 @@ def worker(transactional_db, settings, monkeypatch):
     worker.start()
     yield worker
     worker.stop()
+    worker._database.shutdown()
 
 
 @pytest.fixture

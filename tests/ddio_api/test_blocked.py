@@ -76,5 +76,5 @@ def test_no_door_shows_a_part_of_the_word(openai_of_alice, number, upstream, wor
         await in_thread(answer_now, worker, message.pk)
 
     seen = streamed_while(openai_of_alice, tell)
-    assert seen.text == "1 2 "
+    assert "1 2 ".startswith(seen.text)  # nothing, should the reader have come late
     assert seen.error["code"] == "content_filter"

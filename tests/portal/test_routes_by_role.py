@@ -111,7 +111,9 @@ def test_reading_changes_nothing(made, name):
     client = client_of("alice")
     with CaptureQueriesContext(connection) as captured:
         client.get(path, headers=TABLE[name].headers)
-    written = [query["sql"] for query in captured if WRITES.match(query["sql"])]
+    # None: one that Django could not show with its values, as it can all that it composes itself.
+    said = [query["sql"] for query in captured if query["sql"] is not None]
+    written = [sql for sql in said if WRITES.match(sql)]
     assert [sql for sql in written if not OF_NO_MATTER.match(sql)] == []
 
 
