@@ -179,7 +179,7 @@ def _at_once(close):
 def test_an_estimate_is_no_more_than_the_provider_was_asked_for(number, key, most, charged):
     Robot.objects.update(answer_tokens=most)
     plan = claimed(number)
-    call = plan.message.tab.begin(key.pk, "echo", ["word "] * 2_000)
+    call = Call(key.pk, "echo", ["word "] * 2_000)
     assert plan.message.tab.figures(call).completion == charged
 
 

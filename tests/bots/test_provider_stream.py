@@ -6,7 +6,7 @@ import json
 import httpx2
 import pytest
 
-from bots.provider import CutShort, Endpoint, Provider, ProviderFault, Usage
+from bots.provider import CutShort, Endpoint, Provider, ProviderFault, Thought, Usage
 
 pytestmark = pytest.mark.alike
 
@@ -85,7 +85,13 @@ def test_a_refusal_is_text():
 
 
 def test_what_a_model_thinks_is_not_text():
-    assert read(event({"reasoning_content": "Hm."}), event({"content": "a"}, "stop")) == ["a"]
+    said = read(event({"reasoning_content": "Hm."}), event({"content": "a"}, "stop"))
+    assert said == [Thought("Hm."), "a"]
+
+
+def test_a_thought_that_is_told_twice_is_one():
+    thought = {"reasoning_content": "Hm.", "reasoning": "Hm."}
+    assert read(event(thought), event({"content": "a"}, "stop")) == [Thought("Hm."), "a"]
 
 
 def test_the_last_usage_counts():
