@@ -107,6 +107,7 @@ class Call:
     ) -> None:
         """The whole answer in the form that was asked for."""
         if not self.asked.get("stream"):
+            pieces, finish = self._cut(pieces, finish)
             await self.pause(pause * len(pieces))
             self._has_begun, self._pieces = True, len(pieces)
             counted = {"usage": shapes.count(self.asked, pieces)} if usage else {}
@@ -124,6 +125,13 @@ class Call:
             self.send_event(shapes.usage_chunk(self.asked, pieces))
         self.send_event("[DONE]")
         self.end_stream()
+
+    def _cut(self, pieces: list[str], finish: str) -> tuple[list[str], str]:
+        """As many pieces as there may be tokens: whoever wants one does not wait for all."""
+        most = self.asked.get("max_completion_tokens", self.asked.get("max_tokens"))
+        if type(most) is int and 0 < most < len(pieces):
+            return pieces[:most], "length"
+        return pieces, finish
 
     # The end of the connection
 

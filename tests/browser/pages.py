@@ -216,6 +216,7 @@ NO_PAGE = {
     "ddio-messages": "the open interface: JSON",
     "ddio-person": "the open interface: JSON",
     "ddio-quota": "the open interface: JSON",
+    "ddio-usage": "the open interface: JSON",
     "ddio-root": "the open interface: JSON",
     "ddio-unknown": "the open interface: JSON",
     "openai-completions": "the open interface: JSON",
