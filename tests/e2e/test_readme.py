@@ -22,7 +22,7 @@ def five_steps() -> str:
 
 def test_the_five_steps_lead_to_an_answer_in_the_feed(tmp_path):
     script = five_steps().replace(".venv/bin/python", sys.executable)
-    with running_platform(tmp_path) as platform:
+    with running_platform(tmp_path, from_scratch=True) as platform:
         done = subprocess.run(
             ["sh", "-eu", "-c", script],
             cwd=BASE_DIR,
